@@ -1,0 +1,132 @@
+"""The fields of every noun and how each is written to JSON; a test holds that none is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from jobferry.model.codec import (
+    DURATION,
+    FLAG,
+    LOCAL_PATH,
+    MOMENT,
+    NUMBER,
+    REMOTE_PATH,
+    TEXT,
+    TEXTS,
+    Codec,
+    Noun,
+    listed,
+    read_object,
+    word_of,
+)
+from jobferry.model.machine import Machine, MachineFacts
+from jobferry.model.record import JobRecord
+from jobferry.model.spec import (
+    COUNTS,
+    WORDS,
+    Dependency,
+    DependencyKind,
+    Input,
+    JobSpec,
+    Resources,
+    WarningSignal,
+    format_array,
+    inside,
+    parse_array,
+)
+from jobferry.model.status import Failure, JobState, JobStatus
+
+RESOURCES = Noun(
+    Resources,
+    {
+        **dict.fromkeys(COUNTS, NUMBER),
+        **dict.fromkeys(WORDS, TEXT),
+        "mem": NUMBER,
+        "mem_per_cpu": NUMBER,
+        "time": DURATION,
+        "exclusive": FLAG,
+    },
+)
+INSIDE: Codec[PurePosixPath] = Codec(write=str, read=lambda data: inside(TEXT.read(data)))
+INPUT = Noun(Input, {"source": LOCAL_PATH, "destination": INSIDE})
+DEPENDENCY = Noun(Dependency, {"job_id": TEXT, "kind": word_of(DependencyKind)})
+SIGNAL = Noun(WarningSignal, {"name": TEXT, "before": DURATION})
+SPEC = Noun(
+    JobSpec,
+    {
+        "name": TEXT,
+        "command": listed(TEXT),
+        "script": TEXT,
+        "arguments": listed(TEXT),
+        "resources": RESOURCES.codec,
+        "environment": TEXTS,
+        "setup": listed(TEXT),
+        "teardown": listed(TEXT),
+        "launcher": TEXT,
+        "inputs": listed(INPUT.codec),
+        "outputs": listed(TEXT),
+        "directory": REMOTE_PATH,
+        "array": Codec(write=format_array, read=lambda data: parse_array(TEXT.read(data))),
+        "dependencies": listed(DEPENDENCY.codec),
+        "signal": SIGNAL.codec,
+        "labels": TEXTS,
+        "native": listed(TEXT),
+    },
+)
+MACHINE = Noun(
+    Machine,
+    {
+        **dict.fromkeys(
+            ("name", "host", "scheduler", "transport", "root", "account", "partition", "qos"), TEXT
+        ),
+        **dict.fromkeys(("python", "ssh"), TEXT),
+        "setup": listed(TEXT),
+        "poll_interval": DURATION,
+        "defaults": RESOURCES.codec,
+    },
+)
+FACTS = Noun(
+    MachineFacts,
+    {
+        **dict.fromkeys(("scheduler", "scheduler_version", "root"), TEXT),
+        **dict.fromkeys(("max_array_size", "min_job_age"), NUMBER),
+        "accounting": FLAG,
+        "partitions": listed(TEXT),
+        "limits": TEXTS,
+        "probed_at": MOMENT,
+    },
+)
+STATUS = Noun(
+    JobStatus,
+    {
+        "state": word_of(JobState),
+        "failure": word_of(Failure),
+        **dict.fromkeys(("native_state", "reason"), TEXT),
+        **dict.fromkeys(("exit_code", "signal", "restarts", "misses"), NUMBER),
+        **dict.fromkeys(
+            ("started_at", "ended_at", "observed_at", "missing_since", "finishing_since"), MOMENT
+        ),
+        "nodes": listed(TEXT),
+    },
+)
+TASKS: Codec[Mapping[int, JobStatus]] = Codec(
+    write=lambda tasks: {str(task): STATUS.write(status) for task, status in tasks.items()},
+    read=lambda data: {int(task): STATUS.read(status) for task, status in read_object(data).items()},
+)
+RECORD = Noun(
+    JobRecord,
+    {
+        **dict.fromkeys(("id", "root", "native_id", "owner"), TEXT),
+        "spec": SPEC.codec,
+        "machine": MACHINE.codec,
+        "base": LOCAL_PATH,
+        "status": STATUS.codec,
+        "tasks": TASKS,
+        **dict.fromkeys(
+            ("created_at", "submitted_at", "doubted_since", "cancelled_at", "fetched_at"), MOMENT
+        ),
+        **dict.fromkeys(("attempt", "revision"), NUMBER),
+    },
+)
+NOUNS = (RESOURCES, INPUT, DEPENDENCY, SIGNAL, SPEC, MACHINE, FACTS, STATUS, RECORD)
