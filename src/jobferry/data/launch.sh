@@ -1,0 +1,362 @@
+# shellcheck shell=sh disable=SC2154
+# What a launch script needs to keep the records of its job. It is sourced by the launch script, which sets
+#   JOBFERRY_JOB       the job's id              jobferry_folder   the job's folder
+#   jobferry_shell     the shell for its lines   jobferry_script   the launch script's file name
+# and, where they are wanted: jobferry_indices, jobferry_limit (arrays without a batch system), jobferry_seconds,
+# jobferry_warning, jobferry_warn_before (limits without a batch system), jobferry_directory, jobferry_outputs().
+
+jobferry_state=$jobferry_folder/state
+jobferry_host=$(uname -n)
+jobferry_task=job
+jobferry_native=
+jobferry_restarts=0
+if [ -z "${jobferry_direct-}" ]; then
+    jobferry_task=${SLURM_ARRAY_TASK_ID-job}
+    jobferry_native=${SLURM_ARRAY_JOB_ID-${SLURM_JOB_ID-}}
+    jobferry_restarts=${SLURM_RESTART_COUNT-0}
+fi
+
+# jobferry_begin: return only in the shell that runs the job's own lines; everywhere else, keep the records and exit
+jobferry_begin() {
+    jobferry_mode=${1-start}
+    [ $# -eq 0 ] || shift
+    if [ "$jobferry_mode" = body ]; then
+        # only now is it the job that speaks: what start-up files print goes where the launch script's words go
+        [ "$1" = job ] || jobferry_suffix=.$1
+        exec >>"$jobferry_folder/out/stdout${jobferry_suffix-}" 2>>"$jobferry_folder/out/stderr${jobferry_suffix-}"
+        : >"$jobferry_state/$1.begun"
+        cd "$JOBFERRY_WORK" || exit 125
+        return 0
+    fi
+    cd "$jobferry_folder" || exit 125
+    if [ "$jobferry_mode" = task ]; then
+        jobferry_task=$1
+        jobferry_native=$(cat "$jobferry_state/job.claim/owner")
+    else
+        jobferry_claim "$jobferry_task"
+        jobferry_wait_for "$@"
+        [ -z "${jobferry_direct-}" ] || [ -z "${jobferry_indices-}" ] || jobferry_array
+    fi
+    jobferry_supervise
+}
+
+# jobferry_record KIND FIELDS: write one line aside, then rename it; the dot at its end says that it is whole
+jobferry_record() {
+    printf '%s v=1 job=%s task=%s native=%s host=%s restarts=%s %s .\n' "$1" "$JOBFERRY_JOB" "$jobferry_task" \
+        "$jobferry_native" "$jobferry_host" "$jobferry_restarts" "$2" >"$jobferry_state/$jobferry_task.$1.new" &&
+        mv "$jobferry_state/$jobferry_task.$1.new" "$jobferry_state/$jobferry_task.$1"
+}
+
+# jobferry_claim TASK: take the task for this native job; a second native job of the same task ends here
+jobferry_claim() {
+    jobferry_claimed=$jobferry_state/$1.claim
+    if [ -n "${jobferry_direct-}" ]; then
+        jobferry_native=$jobferry_host:$$:$(jf_start_time $$):$JOBFERRY_JOB
+    fi
+    if mkdir "$jobferry_claimed" 2>/dev/null; then
+        printf '%s\n' "$jobferry_native" >"$jobferry_claimed/owner.new"
+        mv "$jobferry_claimed/owner.new" "$jobferry_claimed/owner"
+        return 0
+    fi
+    jobferry_tries=0
+    while [ -d "$jobferry_claimed" ] && [ ! -s "$jobferry_claimed/owner" ] && [ "$jobferry_tries" -lt 40 ]; do
+        jobferry_tries=$((jobferry_tries + 1))
+        sleep 0.25 2>/dev/null || sleep 1
+    done
+    jobferry_owner=
+    [ ! -s "$jobferry_claimed/owner" ] || jobferry_owner=$(cat "$jobferry_claimed/owner")
+    case $jobferry_owner in
+        "$jobferry_native") return 0 ;;
+        '')
+            # a full disk, or an owner that died at once: nobody runs this task, so it must not look done
+            echo "jobferry: $1 of job $JOBFERRY_JOB cannot be claimed: see $jobferry_claimed" >&2
+            exit 125
+            ;;
+    esac
+    echo "jobferry: $jobferry_native leaves: $1 of job $JOBFERRY_JOB belongs to $jobferry_owner" >&2
+    exit 0
+}
+
+# jobferry_supervise: run the job's own lines in a child and write down how it ended
+jobferry_supervise() {
+    jobferry_done_already
+    jobferry_stopped=
+    jobferry_stops=0
+    jobferry_body=
+    for jobferry_signal in HUP INT QUIT USR1 USR2 TERM XCPU; do
+        # shellcheck disable=SC2064
+        trap "jobferry_forward $jobferry_signal" "$jobferry_signal"
+    done
+    jobferry_began=$(date +%s)
+    jobferry_record started "started=$jobferry_began pid=$$"
+    # looked for after the record is written: whoever cancels marks first and then signals those with a record
+    [ ! -f "$jobferry_state/cancel" ] || jobferry_never TERM ''
+    [ -z "$jobferry_stopped" ] || jobferry_never "$jobferry_stopped" ''
+    jobferry_ooms=$(jobferry_oom_kills)
+    JOBFERRY_ARRAY_INDEX=
+    [ "$jobferry_task" = job ] || JOBFERRY_ARRAY_INDEX=$jobferry_task
+    JOBFERRY_TASK=$JOBFERRY_JOB:$jobferry_task:
+    JOBFERRY_WORK=${jobferry_directory-$jobferry_folder/work}
+    JOBFERRY_RESTARTS=$jobferry_restarts
+    export JOBFERRY_JOB JOBFERRY_TASK JOBFERRY_WORK JOBFERRY_ARRAY_INDEX JOBFERRY_RESTARTS
+    # srun of Slurm 22.05 to 23.02 does not read the number that sbatch sets
+    [ -z "${SLURM_CPUS_PER_TASK-}" ] || export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"
+    rm -f "$jobferry_state/$jobferry_task.begun"
+    command -v "${jobferry_shell%% *}" >/dev/null 2>&1 || jobferry_shell=/bin/sh
+    # shellcheck disable=SC2086
+    jobferry_detach $jobferry_shell "$jobferry_folder/$jobferry_script" "$jobferry_folder" body "$jobferry_task" \
+        </dev/null &
+    jobferry_body=$!
+    jobferry_timers
+    jobferry_await "$jobferry_body"
+    jobferry_end
+}
+
+# jobferry_done_already: what is done is not done twice; what was stopped from outside and started again is not done
+jobferry_done_already() {
+    jobferry_file=$jobferry_state/$jobferry_task.finished
+    [ -f "$jobferry_file" ] || return 0
+    if [ "$jobferry_restarts" -gt 0 ] && grep -q ' stopped=[A-Z]' "$jobferry_file"; then
+        mv "$jobferry_file" "$jobferry_file.$((jobferry_restarts - 1))"
+        return 0
+    fi
+    exit "$(sed 's/.* status=\([0-9]*\) .*/\1/' "$jobferry_file")"
+}
+
+# jobferry_detach COMMAND...: without a batch system that would know them, a job's processes get a session of their own
+jobferry_detach() {
+    if [ -n "${jobferry_direct-}" ]; then
+        jf_setsid "$@"
+    fi
+    exec "$@"
+}
+
+# jobferry_await PID: wait for a child through any number of signals; its status is in jobferry_status
+jobferry_await() {
+    while :; do
+        wait "$1"
+        jobferry_status=$?
+        kill -0 "$1" 2>/dev/null || break
+    done
+    # it may have ended between the two; a shell that collected it by itself still knows how, the others say 127
+    wait "$1" 2>/dev/null
+    set -- "$1" "$?"
+    [ "$2" -eq 127 ] || jobferry_status=$2
+}
+
+# jobferry_forward SIGNAL: pass a signal on, and remember one that means to end the job
+jobferry_forward() {
+    case $1 in
+        TERM | INT | QUIT | XCPU | HUP)
+            jobferry_stopped=$1
+            jobferry_stops=$((jobferry_stops + 1))
+            ;;
+    esac
+    [ -n "$jobferry_body" ] || return 0
+    if [ -z "${jobferry_direct-}" ]; then
+        kill "-$1" "$jobferry_body" 2>/dev/null
+        return 0
+    fi
+    case $1 in
+        USR1 | USR2) kill "-$1" "-$jobferry_body" 2>/dev/null || kill "-$1" "$jobferry_body" 2>/dev/null ;;
+        *) jobferry_end_tree "$1" ;;
+    esac
+}
+
+# jobferry_end_tree SIGNAL: end all processes of this task, and after some seconds without mercy
+jobferry_end_tree() {
+    jobferry_tree "$1"
+    [ "$jobferry_stops" -gt 1 ] || jobferry_after "${jobferry_grace-10}" jobferry_tree KILL
+}
+
+jobferry_tree() {
+    kill "-$1" "-$jobferry_body" 2>/dev/null || kill "-$1" "$jobferry_body" 2>/dev/null
+    jf_orphans "$JOBFERRY_JOB:$jobferry_task" "$1" "$jobferry_body"
+}
+
+# jobferry_after SECONDS COMMAND...: run a command later, unless jobferry_no_timers comes first
+jobferry_after() {
+    (
+        trap 'kill "$jobferry_nap" 2>/dev/null; exit 0' TERM
+        trap '' HUP INT QUIT USR1 USR2 XCPU
+        sleep "$1" &
+        jobferry_nap=$!
+        shift
+        wait "$jobferry_nap" && "$@"
+    ) </dev/null >/dev/null 2>&1 &
+    jobferry_timer_pids="${jobferry_timer_pids-} $!"
+}
+
+# jobferry_timers: keep the time limit where no batch system does
+jobferry_timers() {
+    [ -n "${jobferry_direct-}" ] && [ -n "${jobferry_seconds-}" ] || return 0
+    jobferry_after "$jobferry_seconds" jobferry_overtime
+    [ -z "${jobferry_warning-}" ] || jobferry_after "$jobferry_warn_before" kill "-$jobferry_warning" $$
+}
+
+jobferry_overtime() {
+    : >"$jobferry_state/$jobferry_task.overtime"
+    kill -TERM $$
+}
+
+jobferry_no_timers() {
+    # shellcheck disable=SC2086
+    [ -z "${jobferry_timer_pids-}" ] || kill -TERM $jobferry_timer_pids 2>/dev/null
+}
+
+# jobferry_end: write the manifest, then the finished record, last
+jobferry_end() {
+    jobferry_no_timers
+    [ -z "${jobferry_direct-}" ] || jobferry_tree KILL
+    jobferry_ended=$(date +%s)
+    jobferry_cause=
+    [ ! -f "$jobferry_state/$jobferry_task.overtime" ] || jobferry_cause=TIMEOUT
+    if [ ! -f "$jobferry_state/$jobferry_task.begun" ] && [ -z "$jobferry_stopped" ]; then
+        # the shell ended before the first line, in a start-up file of its own
+        jobferry_cause=LAUNCH
+        [ "$jobferry_status" -ne 0 ] || jobferry_status=125
+    fi
+    rm -f "$jobferry_state/$jobferry_task.begun" "$jobferry_state/$jobferry_task.overtime"
+    jobferry_ooms=$(($(jobferry_oom_kills) - jobferry_ooms))
+    jobferry_listed=
+    if command -v jobferry_outputs >/dev/null 2>&1; then
+        (cd "$JOBFERRY_WORK" && jobferry_outputs) >"$jobferry_state/$jobferry_task.outputs.new" &&
+            mv "$jobferry_state/$jobferry_task.outputs.new" "$jobferry_state/$jobferry_task.outputs" &&
+            jobferry_listed=1
+    fi
+    times >"$jobferry_state/$jobferry_task.times" 2>/dev/null
+    jobferry_used=$(sed -n '2s/[^0-9a-z.]/,/gp' "$jobferry_state/$jobferry_task.times")
+    rm -f "$jobferry_state/$jobferry_task.times"
+    jobferry_finish "$jobferry_status" "$jobferry_stopped" "$jobferry_cause"
+}
+
+# jobferry_finish STATUS STOPPED CAUSE: write the finished record and leave with the job's own status
+jobferry_finish() {
+    jobferry_record finished "started=$jobferry_began ended=$jobferry_ended status=$1 stopped=$2 cause=$3 \
+oom=${jobferry_ooms-0} used=${jobferry_used-} outputs=${jobferry_listed-}"
+    exit "$1"
+}
+
+# jobferry_never STOPPED CAUSE: end without having begun
+jobferry_never() {
+    jobferry_began=
+    jobferry_ended=$(date +%s)
+    jobferry_finish 143 "$1" "$2"
+}
+
+# jobferry_oom_kills: print how many processes of this job the kernel has killed for memory
+jobferry_oom_kills() {
+    jobferry_counted=0
+    while IFS=: read -r jobferry_hierarchy jobferry_controllers jobferry_path; do
+        case $jobferry_hierarchy:,$jobferry_controllers, in
+            0:,,) jobferry_file=/sys/fs/cgroup$jobferry_path/memory.events ;;
+            *,memory,*) jobferry_file=/sys/fs/cgroup/memory$jobferry_path/memory.oom_control ;;
+            *) continue ;;
+        esac
+        # a cgroup that is not the job's alone says nothing about the job
+        case $jobferry_path in */job_*) ;; *) continue ;; esac
+        for jobferry_level in "$jobferry_file" "${jobferry_file%/*/*}/${jobferry_file##*/}"; do
+            [ -r "$jobferry_level" ] || continue
+            jobferry_kills=$(sed -n 's/^oom_kill //p' "$jobferry_level")
+            [ "${jobferry_kills:-0}" -le "$jobferry_counted" ] || jobferry_counted=$jobferry_kills
+        done
+    done 2>/dev/null </proc/self/cgroup
+    echo "$jobferry_counted"
+}
+
+# jobferry_run COMMAND...: run the command so that signals reach it and lines after it still run
+jobferry_run() {
+    "$@" &
+    jobferry_child=$!
+    for jobferry_signal in HUP INT QUIT USR1 USR2 TERM XCPU; do
+        # shellcheck disable=SC2064
+        trap "kill -$jobferry_signal $jobferry_child 2>/dev/null" "$jobferry_signal"
+    done
+    jobferry_await "$jobferry_child"
+    trap - HUP INT QUIT USR1 USR2 TERM XCPU
+    return "$jobferry_status"
+}
+
+# jobferry_check LINE: end the job when the setup line before it has failed
+jobferry_check() {
+    jobferry_status=$?
+    [ "$jobferry_status" -ne 0 ] || return 0
+    printf 'jobferry: a setup line failed with %s: %s\n' "$jobferry_status" "$1" >&2
+    exit "$jobferry_status"
+}
+
+# jobferry_wait_for KIND:NATIVE_ID...: wait until other jobs of this machine have ended as they should
+jobferry_wait_for() {
+    [ $# -eq 0 ] || trap "jobferry_never TERM ''" TERM
+    for jobferry_other in "$@"; do
+        jobferry_kind=${jobferry_other%%:*}
+        jf_split "${jobferry_other#*:}"
+        jobferry_other_record=$jobferry_folder/../$jf_job/state/job.finished
+        until [ -f "$jobferry_other_record" ]; do
+            if [ -f "$jobferry_state/cancel" ]; then
+                jobferry_never TERM ''
+            fi
+            if [ "$jf_host" = "$jobferry_host" ] && [ "$(jf_start_time "$jf_pid")" != "$jf_began" ] &&
+                [ ! -f "$jobferry_other_record" ]; then
+                # it died without a word: its end was no success
+                [ "$jobferry_kind" = afterok ] && jobferry_never '' DEPENDENCY
+                break
+            fi
+            sleep 0.5 2>/dev/null || sleep 1
+        done
+        jobferry_other_status=$(sed -n 's/.* status=\([0-9]*\) .*/\1/p' "$jobferry_other_record" 2>/dev/null)
+        case $jobferry_kind:$jobferry_other_status in
+            afterok:0 | afterany:*) ;;
+            afternotok:0 | afterok:*) jobferry_never '' DEPENDENCY ;;
+        esac
+    done
+}
+
+# jobferry_array: run the tasks of an array, so many at a time, and write down how the whole ended
+jobferry_array() {
+    jobferry_began=$(date +%s)
+    jobferry_slots=$jobferry_state/slots.$$
+    mkfifo "$jobferry_slots" && exec 9<>"$jobferry_slots" && rm -f "$jobferry_slots" || exit 125
+    jobferry_free=${jobferry_limit-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)}
+    while [ "$jobferry_free" -gt 0 ]; do
+        echo >&9
+        jobferry_free=$((jobferry_free - 1))
+    done
+    jobferry_tasks=
+    jobferry_stopped=
+    trap 'jobferry_stopped=TERM; jobferry_stop_tasks' TERM
+    for jobferry_span in $(echo "$jobferry_indices" | sed 's/,/ /g'); do
+        jobferry_next=${jobferry_span%-*}
+        while [ "$jobferry_next" -le "${jobferry_span#*-}" ]; do
+            until [ -n "$jobferry_stopped" ] || IFS= read -r _ <&9; do :; done
+            [ -z "$jobferry_stopped" ] || break 2
+            {
+                /bin/sh "$jobferry_script" "$jobferry_folder" task "$jobferry_next"
+                echo >&9
+            } &
+            jobferry_tasks="$jobferry_tasks $!"
+            jobferry_next=$((jobferry_next + 1))
+        done
+    done
+    jobferry_worst=0
+    for jobferry_pid in $jobferry_tasks; do
+        jobferry_await "$jobferry_pid"
+    done
+    jobferry_ended=$(date +%s)
+    for jobferry_file in "$jobferry_state"/*.finished; do
+        jobferry_status=$(sed -n 's/.* status=\([0-9]*\) .*/\1/p' "$jobferry_file" 2>/dev/null)
+        [ "${jobferry_status:-0}" -le "$jobferry_worst" ] || jobferry_worst=$jobferry_status
+    done
+    [ -z "$jobferry_stopped" ] || jobferry_worst=143
+    jobferry_task=job
+    jobferry_finish "$jobferry_worst" "$jobferry_stopped" ''
+}
+
+jobferry_stop_tasks() {
+    for jobferry_file in "$jobferry_state"/*.started; do
+        [ -f "$jobferry_file" ] || continue
+        [ ! -f "${jobferry_file%.started}.finished" ] || continue
+        jobferry_native_task=$(sed -n 's/.* pid=\([0-9]*\) .*/\1/p' "$jobferry_file")
+        [ -z "$jobferry_native_task" ] || kill -TERM "$jobferry_native_task" 2>/dev/null
+    done
+}

@@ -1,0 +1,111 @@
+"""From a job's specification to its launch script."""
+
+from __future__ import annotations
+
+from jobferry.errors import SpecError
+from jobferry.model.machine import Machine
+from jobferry.model.spec import JobSpec, check_line, format_indices
+from jobferry.render.shell import expand_path, join, quote, quote_pattern
+from jobferry.schedulers.base import Scheduler
+
+LAUNCHER = "launcher.sh"
+USER_SCRIPT = "script"
+
+
+def script_name(scheduler: Scheduler) -> str:
+    """Name the launch script for a batch system: ``launch.slurm``."""
+    return f"launch.{scheduler.name}"
+
+
+def launch_script(spec: JobSpec, job_id: str, machine: Machine, scheduler: Scheduler) -> str:
+    """Write the script that is submitted: directives, then the job's own lines, last and as they are.
+
+    Every process of the job reads this file. The shell reads a script line by line, so only the one that runs
+    the job's own lines ever sees them: they may be in bash while the rest is for any ``sh``.
+
+    Raises:
+        SpecError: the batch system cannot honour a field.
+    """
+    directives = scheduler.directives(spec, f"{spec.name}-{job_id}")
+    for line in directives:
+        check_line("directive", line)
+    lines = [
+        "#!/bin/sh",
+        *(f"{scheduler.prefix} {line}" for line in directives),
+        "",
+        *_settings(spec, job_id, machine, scheduler),
+        f'. "$jobferry_folder/{LAUNCHER}"',
+        'jobferry_begin "$@"',
+        "",
+        *_own_lines(spec, machine),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _settings(spec: JobSpec, job_id: str, machine: Machine, scheduler: Scheduler) -> list[str]:
+    lines = [
+        "jobferry_folder=${1:-${SLURM_SUBMIT_DIR:-$PWD}}",
+        "[ $# -eq 0 ] || shift",
+        f"JOBFERRY_JOB={job_id}",
+        f"jobferry_script={script_name(scheduler)}",
+        f"jobferry_shell={quote(_shell(machine))}",
+    ]
+    lines += [f"{name}={quote(value)}" for name, value in _supervision(spec, scheduler).items()]
+    if spec.directory is not None:
+        lines.append(f"jobferry_directory={expand_path(str(spec.directory))}")
+    if spec.outputs:
+        patterns = " ".join(quote_pattern(pattern) for pattern in spec.outputs)
+        lines.append(f"jobferry_outputs() {{ jf_manifest {patterns}; }}")
+    return lines
+
+
+def _shell(machine: Machine) -> str:
+    # over there a login shell: it defines `module` and the user's own PATH; here the job inherits ours
+    return "bash -l" if machine.host is not None else "bash"
+
+
+def _supervision(spec: JobSpec, scheduler: Scheduler) -> dict[str, str]:
+    """Return the settings for a machine where the launch script itself is the batch system."""
+    if not scheduler.capabilities.supervised:
+        return {}
+    settings = {"jobferry_direct": "1"}
+    if spec.array is not None:
+        settings["jobferry_indices"] = format_indices(spec.array.indices)
+        if spec.array.limit is not None:
+            settings["jobferry_limit"] = str(spec.array.limit)
+    if spec.resources.time is not None:
+        seconds = int(spec.resources.time.total_seconds())
+        settings["jobferry_seconds"] = str(seconds)
+        if spec.signal is not None:
+            settings["jobferry_warning"] = spec.signal.name
+            settings["jobferry_warn_before"] = str(max(0, seconds - int(spec.signal.before.total_seconds())))
+    return settings
+
+
+def _own_lines(spec: JobSpec, machine: Machine) -> list[str]:
+    lines = [f"export {name}={quote(value)}" for name, value in spec.environment.items()]
+    for line in (*machine.setup, *spec.setup):
+        lines += [line, f"jobferry_check {quote(line)}"]
+    command = _command(spec)
+    if not spec.teardown:
+        return [*lines, f"exec {command}"]
+    return [*lines, f"jobferry_run {command}", "jobferry_code=$?", *spec.teardown, 'exit "$jobferry_code"']
+
+
+def _command(spec: JobSpec) -> str:
+    if spec.script is None:
+        words = join(spec.command)
+    else:
+        words = " ".join(
+            [f'{_interpreter(spec.script)}"$jobferry_folder/{USER_SCRIPT}"', join(spec.arguments)]
+        )
+    return f"{spec.launcher} {words}".strip() if spec.launcher else words.strip()
+
+
+def _interpreter(script: str) -> str:
+    """Return what runs a script that does not say it itself."""
+    if script.startswith("#!"):
+        return ""
+    if not script.strip():
+        raise SpecError("the script is empty")
+    return '"${BASH:-/bin/sh}" '

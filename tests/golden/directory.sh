@@ -1,0 +1,17 @@
+#!/bin/sh
+# job job-0123456789ab
+
+jobferry_folder=${1:-${SLURM_SUBMIT_DIR:-$PWD}}
+[ $# -eq 0 ] || shift
+JOBFERRY_JOB=0123456789ab
+jobferry_script=launch.direct
+jobferry_shell='bash -l'
+jobferry_direct=1
+jobferry_directory="${SCRATCH:?}/my project"
+jobferry_outputs() { jf_manifest *.o; }
+. "$jobferry_folder/launcher.sh"
+jobferry_begin "$@"
+
+module load gcc
+jobferry_check 'module load gcc'
+exec make
