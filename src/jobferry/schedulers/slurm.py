@@ -1,0 +1,233 @@
+"""Slurm.
+
+Sources: sbatch(1), squeue(1) "JOB STATE CODES", sacct(1), scancel(1), scontrol(1); captures of 22.05.8.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from jobferry.errors import ParseError, SchedulerBusy, SchedulerError, SpecError, SubmitRefused
+from jobferry.model.command import Command, CommandResult
+from jobferry.model.machine import MachineFacts
+from jobferry.model.spec import JobSpec, format_array
+from jobferry.model.units import format_memory, format_time
+from jobferry.schedulers.base import Answer, Capabilities
+from jobferry.schedulers.slurm_answers import parse_accounting, parse_ids, parse_queue, parse_scontrol
+from jobferry.schedulers.slurm_words import AMBIGUOUS, OURS, REASONS, REFUSALS, quote_word
+
+_QUEUE_FORMAT = "%i|%T|%S|%N|%r|%j"
+_HISTORY_FIELDS = "JobID,State,ExitCode,Start,End,NodeList,JobName"
+# seconds since 1970 need no time zone; the length of an array's list must not be cut
+_ENVIRONMENT = {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0"}
+
+_ID = re.compile(r"^(\d+)(?:;\S+)?[ \t\r]*$", re.MULTILINE | re.ASCII)
+_SUBMITTED = re.compile(r"Submitted batch job (\d+)", re.ASCII)
+# what a killed client leaves behind; sbatch itself exits 255 for an option it cannot read
+_KILLED = range(129, 193)
+# above so many, one look at all jobs is cheaper for the controller than a look at each
+_FEW = 8
+
+
+class Slurm:
+    """The dialect of Slurm, from 20.02 on."""
+
+    name = "slurm"
+    prefix = "#SBATCH"
+    capabilities = Capabilities(history=True, hold=True, poll_seconds=30.0)
+
+    # -- directives
+
+    def directives(self, spec: JobSpec, native_name: str) -> tuple[str, ...]:
+        """Write one sbatch option a line; our own log takes what the launch script itself says."""
+        log = "out/launch" if spec.array is None else "out/launch.%a"
+        options: list[tuple[str, str | None]] = [
+            ("job-name", _job_name(native_name)),
+            ("output", log),
+            ("open-mode", "append"),
+            *_resource_options(spec),
+        ]
+        if spec.array is not None:
+            options.append(("array", format_array(spec.array)))
+        if spec.signal is not None:
+            # to the batch shell alone: the launch script passes it on to the command
+            options.append(("signal", f"B:{spec.signal.name}@{int(spec.signal.before.total_seconds())}"))
+        for flag in spec.native:
+            _refuse_ours(flag)
+        lines = [f"--{name}" if value is None else f"--{name}={quote_word(value)}" for name, value in options]
+        return (*lines, *spec.native)
+
+    # -- submission
+
+    def submit_command(self, script: str, job_id: str, dependencies: Mapping[str, Sequence[str]]) -> Command:
+        flags = []
+        if dependencies:
+            kinds = ",".join(":".join([kind, *ids]) for kind, ids in dependencies.items())
+            flags = [f"--dependency={kinds}", "--kill-on-invalid-dep=yes"]
+        return Command(argv=("jf_sbatch", script, "--parsable", *flags))
+
+    def parse_submit(self, result: CommandResult) -> str:
+        if result.exit_code != 0:
+            if not result.words or result.exit_code in _KILLED or AMBIGUOUS.search(result.words):
+                raise SchedulerBusy(_said(result.words, "sbatch: "))
+            raise SubmitRefused(_said(result.words, "sbatch: "), hint=_refusal_hint(result.words))
+        found = _ID.findall(result.text) or _SUBMITTED.findall(result.text)
+        if not found:
+            raise ParseError("sbatch took the job but named no id", text=result.text)
+        return str(found[-1])
+
+    # -- status
+
+    def status_command(self, native_ids: Sequence[str]) -> Command:
+        which = f"--jobs={native_ids[0]}" if len(native_ids) == 1 else "--me"
+        return Command(
+            argv=("squeue", which, "--noheader", "--states=all", f"--format={_QUEUE_FORMAT}"),
+            environment=_ENVIRONMENT,
+        )
+
+    def parse_status(self, result: CommandResult, native_ids: Sequence[str]) -> Answer:
+        if result.exit_code != 0:
+            # squeue exits 1 for one unknown id, but 0 for two
+            if "Invalid job id" in result.words:
+                return {}
+            raise SchedulerBusy(_said(result.words, "squeue: "))
+        return parse_queue(result.text, frozenset(native_ids))
+
+    def history_command(self, native_ids: Sequence[str], facts: MachineFacts) -> Command:
+        ids = ",".join(native_ids)
+        if not facts.accounting:
+            # slurmctld itself still knows exit codes for as long as it remembers the job
+            show = ("env", "SLURM_TIME_FORMAT=%s", "scontrol", "show", "job", "-o")
+            return Command(argv=("jf_each", *show, "--", *native_ids) if len(native_ids) <= _FEW else show)
+        return Command(
+            argv=("sacct", "-nPX", f"--jobs={ids}", f"--format={_HISTORY_FIELDS}"), environment=_ENVIRONMENT
+        )
+
+    def parse_history(self, result: CommandResult, native_ids: Sequence[str]) -> Answer:
+        words = result.stderr.decode("utf-8", "backslashreplace")
+        if "JobId=" in result.text or "Invalid job id" in words:
+            if AMBIGUOUS.search(words):
+                # of many questions some were answered; what the others would have said is not known
+                raise SchedulerBusy(_said(words.strip(), "scontrol: "))
+            return parse_scontrol(result.text, frozenset(native_ids))
+        if result.exit_code != 0:
+            raise SchedulerBusy(_said(result.words, "sacct: "))
+        if result.text.startswith("No jobs in the system"):
+            return {}
+        return parse_accounting(result.text, frozenset(native_ids))
+
+    def find_command(self, native_name: str, facts: MachineFacts) -> Command:
+        name = _job_name(native_name)
+        return Command(argv=("jf_slurm_find", name, *(["accounting"] if facts.accounting else [])))
+
+    def parse_find(self, result: CommandResult, native_name: str) -> str | None:
+        if found := parse_ids(result.text):
+            return found[-1]
+        if result.exit_code != 0 or result.stdout.strip():
+            # what cannot be read does not say that there is no such job
+            raise SchedulerBusy(_said(result.words, "looking the job up: "))
+        return None
+
+    # -- control
+
+    def cancel_command(self, native_ids: Sequence[str]) -> Command:
+        return Command(argv=("scancel", *native_ids))
+
+    def hold_command(self, native_ids: Sequence[str]) -> Command:
+        return Command(argv=("scontrol", "hold", ",".join(native_ids)))
+
+    def release_command(self, native_ids: Sequence[str]) -> Command:
+        return Command(argv=("scontrol", "release", ",".join(native_ids)))
+
+    # -- what is there
+
+    def probe_command(self) -> Command:
+        return Command(argv=("jf_slurm_probe",))
+
+    def parse_probe(self, result: CommandResult) -> MachineFacts:
+        """Read ``sbatch --version``, ``scontrol show config`` and ``sinfo``, as ``data/slurm.sh`` asks."""
+        version = re.search(r"^slurm(?:-wlm)? (\S+)", result.text, re.MULTILINE)
+        config = dict(re.findall(r"^(\w+)\s*=\s(.*?)\s*$", result.text, re.MULTILINE))
+        if version is None or "MaxArraySize" not in config:
+            raise SchedulerError(
+                _said(result.words or "sbatch is not there", "slurm does not answer: "),
+                hint="see whether `sinfo` works over there; the machine's `scheduler` may be wrong",
+            )
+        limits = {
+            name: config[name] for name in ("MaxArraySize", "MaxJobCount", "MinJobAge") if name in config
+        }
+        return MachineFacts(
+            scheduler=self.name,
+            scheduler_version=version[1],
+            max_array_size=_leading_number(config["MaxArraySize"]),
+            min_job_age=_leading_number(config.get("MinJobAge", "")),
+            accounting=config.get("AccountingStorageType", "").endswith("slurmdbd"),
+            partitions=tuple(re.findall(r"^partition (.*\S)", result.text, re.MULTILINE)),
+            limits=limits,
+        )
+
+    def explain(self, reason: str) -> str | None:
+        word = reason.strip("()").split(",")[0].split(" ")[0]
+        return REASONS.get(word)
+
+
+def _resource_options(spec: JobSpec) -> Iterator[tuple[str, str | None]]:
+    asked = spec.resources
+    for name in ("nodes", "ntasks", "ntasks_per_node", "cpus_per_task"):
+        if (count := getattr(asked, name)) is not None:
+            yield name.replace("_", "-"), str(count)
+    kind = f"{asked.gpu_type}:" if asked.gpu_type else ""
+    for name in ("gpus_per_node", "gpus_per_task"):
+        if (count := getattr(asked, name)) is not None:
+            yield name.replace("_", "-"), f"{kind}{count}"
+    for name in ("mem", "mem_per_cpu"):
+        if (amount := getattr(asked, name)) is not None:
+            yield name.replace("_", "-"), format_memory(amount)
+    if asked.time is not None:
+        yield "time", format_time(asked.time)
+    for name in ("partition", "account", "qos", "constraint", "reservation"):
+        if (word := getattr(asked, name)) is not None:
+            yield name, word
+    if asked.exclusive:
+        yield "exclusive", None
+
+
+def _job_name(native_name: str) -> str:
+    """Write a name so that it can be looked up: squeue and sacct take commas for the end of a name."""
+    return native_name.replace(",", "_")
+
+
+def _refuse_ours(flag: str) -> None:
+    """Refuse a flag that would take from us what a job is found by.
+
+    Raises:
+        SpecError: there is an option of our own for it.
+    """
+    option = re.match(r"\s*(--[a-z-]+|-[A-Za-z])", flag)
+    hint = OURS.get(option[1] if option else "")
+    if hint is not None:
+        raise SpecError(f"a flag that jobferry sets itself: {flag}", hint=hint)
+
+
+def _leading_number(text: str) -> int | None:
+    match = re.match(r"\d+", text)
+    return int(match[0]) if match else None
+
+
+def _said(words: str, otherwise: str) -> str:
+    """Return the other side's words on their own, marked when the program did not sign them."""
+    if not words:
+        return f"{otherwise}it failed without a word"
+    return (
+        words
+        if re.match(r"(sbatch|squeue|sacct|scontrol|slurm|slurm_[a-z_]+)\b", words)
+        else f"{otherwise}{words}"
+    )
+
+
+def _refusal_hint(words: str) -> str | None:
+    for word, hint in REFUSALS.items():
+        if word in words.lower():
+            return hint
+    return None
