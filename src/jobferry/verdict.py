@@ -1,0 +1,238 @@
+"""Every decision about a job's state: queue x accounting x the job's own records.
+
+The rule behind all of them: a job is called done only by its own finished record, or by accounting; a query
+that failed, a word that is not known and a job that is merely not to be seen change nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from jobferry.evidence import Evidence
+from jobferry.model.status import Failure, JobState, JobStatus
+from jobferry.render.records import Finished, Started
+from jobferry.schedulers.base import Observation
+
+SETTLE = timedelta(seconds=30)
+"""How long files and accounting may lag behind before absence means anything."""
+FINISHING = timedelta(seconds=0.5)
+"""How long the queue may go on showing a job that has written its last record."""
+
+# causes that only the batch system knows; they stand over what the command itself reported
+_OUTSIDE = frozenset({Failure.OUT_OF_MEMORY, Failure.TIMEOUT, Failure.NODE_FAIL, Failure.PREEMPTED})
+# ends after which a batch system may start the job again by itself
+_REQUEUED = frozenset({Failure.NODE_FAIL, Failure.PREEMPTED})
+
+
+def judge(status: JobStatus, evidence: Evidence, now: datetime) -> JobStatus:
+    """Decide what a job's status is, given what was known and what is now seen."""
+    if status.state.final:
+        return status
+    queue = evidence.queue
+    if queue is not None and queue.state is None:
+        return replace(status, native_state=queue.native_state, reason=queue.reason, observed_at=now)
+    if queue is not None and queue.state is not None and not queue.state.final:
+        return _live(status, queue, evidence, now)
+    word = queue if queue is not None else _final(evidence.history)
+    if evidence.finished is not None:
+        return _ended(status, evidence.finished, word, evidence.cancelled, now)
+    if word is not None:
+        return _by_word(status, word, evidence, now)
+    if evidence.history is not None:
+        # accounting lags, and still shows it as waiting or running: not a word of its end
+        return replace(status, missing_since=status.missing_since or now, observed_at=now)
+    return _missing(status, evidence, now)
+
+
+def judge_records(status: JobStatus, evidence: Evidence, now: datetime) -> JobStatus:
+    """Decide between two polls, by the records alone, with the queue as it was last seen."""
+    finished = evidence.finished
+    if status.state.final or finished is None:
+        if evidence.started is not None and status.state is JobState.QUEUED:
+            return replace(
+                status, state=JobState.RUNNING, started_at=evidence.started.started_at, observed_at=now
+            )
+        return status
+    return _finishing(status, finished, evidence, now)
+
+
+def _live(status: JobStatus, queue: Observation, evidence: Evidence, now: datetime) -> JobStatus:
+    if evidence.finished is not None and queue.state is not JobState.QUEUED:
+        return _finishing(status, evidence.finished, evidence, now)
+    state = queue.state or status.state
+    started_at = queue.started_at
+    if evidence.started is not None and state is JobState.RUNNING:
+        started_at = evidence.started.started_at or started_at
+    if evidence.supervised and state is JobState.RUNNING and evidence.started is None:
+        state = JobState.QUEUED
+    restarts = evidence.started.restarts if evidence.started else status.restarts
+    return JobStatus(
+        state=state,
+        native_state=queue.native_state,
+        reason=queue.reason,
+        started_at=started_at if state is not JobState.QUEUED else None,
+        nodes=queue.nodes or _nodes(evidence.started),
+        restarts=restarts if queue.restarts is None else queue.restarts,
+        observed_at=now,
+    )
+
+
+def _finishing(status: JobStatus, finished: Finished, evidence: Evidence, now: datetime) -> JobStatus:
+    since = status.finishing_since or now
+    # a batch system may start again what it stopped itself: only its letting go ends that
+    is_over = finished.stopped is None or evidence.cancelled
+    if evidence.supervised or (is_over and now - since >= FINISHING):
+        return _ended(status, finished, None, evidence.cancelled, now)
+    return replace(
+        status,
+        state=JobState.RUNNING,
+        reason="finishing",
+        started_at=finished.started_at or status.started_at,
+        finishing_since=since,
+        missing_since=None,
+        misses=0,
+        observed_at=now,
+    )
+
+
+def _ended(
+    status: JobStatus, finished: Finished, word: Observation | None, cancelled: bool, now: datetime
+) -> JobStatus:
+    state, failure, reason = _outcome(finished, word, cancelled)
+    return JobStatus(
+        state=state,
+        native_state=word.native_state if word else status.native_state,
+        reason=reason,
+        exit_code=finished.exit_code if finished.started_at else None,
+        signal=finished.signal if finished.started_at else None,
+        failure=failure,
+        started_at=finished.started_at,
+        ended_at=finished.ended_at,
+        nodes=(word.nodes if word else ()) or (finished.host,),
+        restarts=finished.restarts,
+        observed_at=now,
+    )
+
+
+def _outcome(
+    finished: Finished, word: Observation | None, cancelled: bool
+) -> tuple[JobState, Failure | None, str | None]:
+    """Return state, cause and words for a job whose finished record is there."""
+    said = word.failure if word else None
+    if said is Failure.OUT_OF_MEMORY or finished.oom_kills:
+        return JobState.FAILED, Failure.OUT_OF_MEMORY, "part of the job was killed for memory"
+    if finished.exit_code == 0 and finished.cause is None:
+        return JobState.COMPLETED, None, None
+    if said in _OUTSIDE:
+        return JobState.FAILED, said, word.reason if word else None
+    if finished.cause is not None and finished.cause in Failure.__members__:
+        return JobState.FAILED, Failure[finished.cause], _CAUSES.get(finished.cause)
+    stopped_by_us = cancelled and (finished.stopped or finished.signal)
+    if stopped_by_us or (word is not None and word.state is JobState.CANCELLED):
+        return JobState.CANCELLED, None, "cancelled by jobferry" if cancelled else "cancelled from outside"
+    if finished.signal is not None:
+        outside = f"SIG{finished.stopped} came from outside" if finished.stopped else None
+        return JobState.FAILED, Failure.SIGNAL, outside
+    return JobState.FAILED, Failure.EXIT_CODE, None
+
+
+_CAUSES = {
+    "TIMEOUT": "it reached its time limit",
+    "DEPENDENCY": "a job it depends on did not end as it should",
+    "LAUNCH": "the shell over there ended before the job's first line: see its start-up files",
+}
+
+
+def _by_word(status: JobStatus, word: Observation, evidence: Evidence, now: datetime) -> JobStatus:
+    """Take the batch system's word where the job left no record of its end."""
+    settled, doubted = _doubt(status, now)
+    # a record can lag behind the queue, and what a node's death has ended may be started again
+    lagging = word.state is JobState.COMPLETED or word.failure in _REQUEUED
+    if lagging and not settled:
+        return replace(doubted, native_state=word.native_state)
+    return JobStatus(
+        state=word.state or status.state,
+        native_state=word.native_state,
+        reason=word.reason,
+        exit_code=word.exit_code,
+        signal=word.signal,
+        failure=word.failure,
+        started_at=word.started_at or (evidence.started.started_at if evidence.started else None),
+        ended_at=word.ended_at,
+        nodes=word.nodes,
+        restarts=status.restarts,
+        observed_at=now,
+    )
+
+
+def _missing(status: JobStatus, evidence: Evidence, now: datetime) -> JobStatus:
+    settled, doubted = _doubt(status, now)
+    if not settled:
+        return doubted
+    if evidence.cancelled:
+        return replace(_without_doubt(doubted), state=JobState.CANCELLED, reason="cancelled by jobferry")
+    began = f"it began on {evidence.started.host}" if evidence.started else "it left no record of a beginning"
+    reason = f"in no queue, in no accounting and without a record of its end; {began}"
+    return replace(_without_doubt(doubted), state=JobState.LOST, reason=reason)
+
+
+def _doubt(status: JobStatus, now: datetime) -> tuple[bool, JobStatus]:
+    """Count a look in vain; settled is the second one after the settle time."""
+    since = status.missing_since or now
+    misses = status.misses + 1 if now - since >= SETTLE else status.misses
+    doubted = replace(status, missing_since=since, misses=misses, observed_at=now)
+    return misses >= 2, doubted
+
+
+def _without_doubt(status: JobStatus) -> JobStatus:
+    return replace(status, missing_since=None, misses=0, finishing_since=None)
+
+
+def _final(seen: Observation | None) -> Observation | None:
+    return seen if seen is not None and seen.state is not None and seen.state.final else None
+
+
+def _nodes(started: Started | None) -> tuple[str, ...]:
+    return (started.host,) if started else ()
+
+
+# -- whole jobs
+
+
+def summarise(tasks: Iterable[JobStatus], now: datetime) -> JobStatus:
+    """Say of an array in one status what its tasks' statuses say together."""
+    all_tasks = list(tasks)
+    counts = Counter(status.state for status in all_tasks)
+    worst = next((s for s in all_tasks if s.state is JobState.FAILED), None)
+    state = _array_state(counts)
+    starts = [status.started_at for status in all_tasks if status.started_at]
+    ends = [status.ended_at for status in all_tasks if status.ended_at]
+    waiting = next(
+        (s.reason for s in all_tasks if s.state in (JobState.QUEUED, JobState.HELD) and s.reason), None
+    )
+    tally = ", ".join(f"{count} {name.lower()}" for name, count in counts.items())
+    return JobStatus(
+        state=state,
+        reason=f"{tally}: {waiting}" if waiting else tally,
+        exit_code=(0 if state is JobState.COMPLETED else worst.exit_code if worst else None),
+        signal=worst.signal if worst and state.final else None,
+        failure=worst.failure if worst and state.final else None,
+        started_at=min(starts, default=None),
+        ended_at=max(ends, default=None) if state.final else None,
+        restarts=max((status.restarts for status in all_tasks), default=0),
+        observed_at=now,
+    )
+
+
+def _array_state(counts: Counter[JobState]) -> JobState:
+    open_states = [state for state in counts if not state.final]
+    if not open_states:
+        ends = (JobState.LOST, JobState.FAILED, JobState.CANCELLED)
+        return next((state for state in ends if counts[state]), JobState.COMPLETED)
+    if counts[JobState.RUNNING] or len(open_states) < len(counts):
+        return JobState.RUNNING
+    waits = (JobState.SUSPENDED, JobState.QUEUED, JobState.HELD)
+    return next((state for state in waits if counts[state]), open_states[0])
