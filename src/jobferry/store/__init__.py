@@ -1,0 +1,8 @@
+"""The local index of jobs: one SQLite file, safe against crashes, shared by any number of processes."""
+
+from jobferry.store.database import StoreBusy
+from jobferry.store.filters import Filters
+from jobferry.store.jobs import Conflict, Store
+from jobferry.store.place import default_store_path
+
+__all__ = ["Conflict", "Filters", "Store", "StoreBusy", "default_store_path"]

@@ -1,0 +1,269 @@
+"""Job records and machine facts, as rows."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Unpack
+
+from jobferry.errors import JobNotFound, StoreError
+from jobferry.model.identity import normalise_prefix
+from jobferry.model.machine import MachineFacts
+from jobferry.model.record import JobRecord
+from jobferry.model.serialize import (
+    facts_from_json,
+    facts_to_json,
+    record_from_json,
+    record_to_json,
+    status_from_json,
+    status_to_json,
+)
+from jobferry.model.status import JobStatus
+from jobferry.store.database import Database
+from jobferry.store.filters import EPOCH, Filters, microseconds, storable, where_clause
+
+_SHOWN_CANDIDATES = 5
+_COLUMNS = ("id", "revision", "machine", "name", "state", "final", "created_at", "labels", "record")
+_INSERT = f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
+_UPDATE = (
+    f"UPDATE jobs SET {', '.join(f'{name} = :{name}' for name in _COLUMNS[1:])} "
+    "WHERE id = :id AND revision = :revision - 1"
+)
+_PUT_TASK = "INSERT OR REPLACE INTO tasks (job_id, task, status) VALUES (?, ?, ?)"
+
+
+class Conflict(StoreError):
+    """Another process has changed the job since it was read; read it again and decide again."""
+
+    transient = True
+
+
+class Store:
+    """All jobs of a user, in one file; nothing is opened before the first call."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._database = Database(path)
+
+    def add(self, records: Sequence[JobRecord]) -> None:
+        """Keep new jobs, all or none; they are on disk when this returns.
+
+        Raises:
+            StoreError: one of them is there already, or the store cannot be written.
+        """
+        with self._database.writing() as connection:
+            try:
+                connection.executemany(_INSERT, [_row(record) for record in records])
+            except sqlite3.IntegrityError as exc:
+                raise StoreError(f"a job of that id is stored already: {_ids(records)}") from exc
+            for record in records:
+                connection.executemany(_PUT_TASK, _task_rows(record.id, record.tasks))
+
+    def get(self, id: str) -> JobRecord:
+        """Read one job by its whole id.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        found = self._read("WHERE id = ?", (storable(id),))
+        if not found:
+            raise _not_found(id)
+        return found[0]
+
+    def resolve(self, prefix: str) -> JobRecord:
+        """Read the one job that an id, the beginning of one or ``@last`` stands for.
+
+        Raises:
+            JobNotFound: none answers to it, or several do.
+        """
+        if prefix == "@last":
+            if not (newest := self.find(limit=1)):
+                raise JobNotFound("there are no jobs yet")
+            return newest[0]
+        begin = normalise_prefix(prefix)
+        if not (begin.isascii() and begin.isalnum()):
+            raise _not_found(prefix)
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT id, name FROM jobs WHERE id >= ? AND id < ? ORDER BY id", (begin, f"{begin}~")
+            ).fetchall()
+        if len(rows) > 1:
+            raise _ambiguous(prefix, rows)
+        if not rows:
+            raise _not_found(prefix)
+        return self.get(rows[0][0])
+
+    def replace(self, record: JobRecord) -> JobRecord:
+        """Keep a changed job and return it with its new revision.
+
+        Raises:
+            Conflict: it has been changed since it was read; nothing is written.
+            JobNotFound: it has been removed.
+        """
+        changed = replace(record, revision=record.revision + 1)
+        with self._database.writing() as connection:
+            if connection.execute(_UPDATE, _row(changed)).rowcount == 0:
+                if not connection.execute("SELECT 1 FROM jobs WHERE id = ?", (record.id,)).fetchone():
+                    raise _not_found(record.id)
+                raise Conflict("the job was changed by another process meanwhile", job_id=record.id)
+            _put_changed_tasks(connection, record)
+        return changed
+
+    def update(self, id: str, change: Callable[[JobRecord], JobRecord]) -> JobRecord:
+        """Read a job, change it and keep it, again from the start when another process was faster.
+
+        A change that returns the very record it was given writes nothing.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        # ends: each conflict means that another process got its change in
+        while True:
+            record = self.get(id)
+            changed = change(record)
+            if changed is record:
+                return record
+            try:
+                return self.replace(replace(changed, revision=record.revision))
+            except Conflict:
+                continue
+
+    def update_all(self, ids: Sequence[str], change: Callable[[JobRecord], JobRecord]) -> list[JobRecord]:
+        """Change many jobs in one transaction, so that their number costs no waiting for the disk.
+
+        Raises:
+            JobNotFound: one of them is not there; nothing is written.
+        """
+        with self._database.writing() as connection:
+            done = []
+            for id in ids:
+                found = self._read_with(connection, "WHERE id = ?", (storable(id),))
+                if not found:
+                    raise _not_found(id)
+                changed = change(found[0])
+                if changed is not found[0]:
+                    changed = replace(changed, revision=found[0].revision + 1)
+                    connection.execute(_UPDATE, _row(changed))
+                    _put_changed_tasks(connection, changed)
+                done.append(changed)
+            return done
+
+    def find(self, **filters: Unpack[Filters]) -> list[JobRecord]:
+        """Read the jobs that pass all filters, newest last."""
+        where, values = where_clause(filters)
+        return self._read(where, values)
+
+    def find_ids(self, **filters: Unpack[Filters]) -> list[str]:
+        """List the ids of the jobs that pass all filters, newest last, without reading the jobs."""
+        where, values = where_clause(filters)
+        with self._database.reading() as connection:
+            rows = connection.execute(f"SELECT id FROM jobs {where}", values).fetchall()
+        return [row[0] for row in reversed(rows)]
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Forget jobs; those that are not there already are."""
+        keys = [(id,) for id in ids]
+        with self._database.writing() as connection:
+            connection.executemany("DELETE FROM tasks WHERE job_id = ?", keys)
+            connection.executemany("DELETE FROM jobs WHERE id = ?", keys)
+
+    def get_facts(self, machine_name: str) -> MachineFacts | None:
+        """Read what a machine told of itself; None when it never was asked."""
+        facts = self._machine_column("facts", machine_name)
+        return None if facts is None else facts_from_json(str(facts))
+
+    def put_facts(self, machine_name: str, facts: MachineFacts) -> None:
+        """Keep what a machine told of itself."""
+        self._set_machine_column("facts", machine_name, facts_to_json(facts))
+
+    def last_poll(self, machine_name: str) -> datetime | None:
+        """Tell when any process last asked a machine about jobs; UTC."""
+        polled_at = self._machine_column("polled_at", machine_name)
+        return None if polled_at is None else EPOCH + timedelta(microseconds=int(polled_at))
+
+    def note_poll(self, machine_name: str, at: datetime) -> None:
+        """Keep when a machine was asked about jobs."""
+        self._set_machine_column("polled_at", machine_name, microseconds(at))
+
+    def close(self) -> None:
+        """Close the file in all threads of this process; the next call opens it again."""
+        self._database.close()
+
+    def _read(self, where: str, values: Sequence[object]) -> list[JobRecord]:
+        with self._database.reading() as connection:
+            return self._read_with(connection, where, values)
+
+    def _read_with(
+        self, connection: sqlite3.Connection, where: str, values: Sequence[object]
+    ) -> list[JobRecord]:
+        rows = connection.execute(f"SELECT id, revision, record FROM jobs {where}", values).fetchall()
+        # one query for the tasks of all jobs, whatever their number
+        task_rows = connection.execute(
+            f"SELECT job_id, task, status FROM tasks WHERE job_id IN (SELECT id FROM jobs {where})", values
+        ).fetchall()
+        tasks: dict[str, dict[int, JobStatus]] = {}
+        for job_id, task, status in task_rows:
+            tasks.setdefault(job_id, {})[task] = status_from_json(status)
+        return [self._record(*row, tasks=tasks.get(row[0], {})) for row in reversed(rows)]
+
+    def _record(self, id: str, revision: int, text: str, *, tasks: Mapping[int, JobStatus]) -> JobRecord:
+        try:
+            return replace(record_from_json(text), revision=revision, tasks=tasks)
+        except StoreError as exc:
+            raise StoreError(f"{exc} ({id} in {self.path})", hint=exc.hint, job_id=id) from exc
+
+    def _machine_column(self, column: str, name: str) -> str | int | None:
+        with self._database.reading() as connection:
+            row = connection.execute(f"SELECT {column} FROM machines WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def _set_machine_column(self, column: str, name: str, value: object) -> None:
+        with self._database.writing() as connection:
+            connection.execute("INSERT OR IGNORE INTO machines (name) VALUES (?)", (name,))
+            connection.execute(f"UPDATE machines SET {column} = ? WHERE name = ?", (value, name))
+
+
+def _row(record: JobRecord) -> dict[str, object]:
+    return {
+        "id": record.id,
+        "revision": record.revision,
+        "machine": record.machine.name,
+        "name": storable(record.spec.name),
+        "state": record.state.value,
+        "final": int(record.state.final),
+        "created_at": microseconds(record.created_at),
+        "labels": json.dumps({storable(key): storable(value) for key, value in record.spec.labels.items()}),
+        # tasks have rows of their own, so that one that changes does not write all anew
+        "record": record_to_json(replace(record, tasks={})),
+    }
+
+
+def _task_rows(id: str, tasks: Mapping[int, JobStatus]) -> list[tuple[str, int, str]]:
+    return [(id, task, status_to_json(status)) for task, status in tasks.items()]
+
+
+def _put_changed_tasks(connection: sqlite3.Connection, record: JobRecord) -> None:
+    stored = dict(connection.execute("SELECT task, status FROM tasks WHERE job_id = ?", (record.id,)))
+    changed = [row for row in _task_rows(record.id, record.tasks) if stored.get(row[1]) != row[2]]
+    gone = [(record.id, task) for task in stored if task not in record.tasks]
+    connection.executemany(_PUT_TASK, changed)
+    connection.executemany("DELETE FROM tasks WHERE job_id = ? AND task = ?", gone)
+
+
+def _ids(records: Sequence[JobRecord]) -> str:
+    shown = ", ".join(record.id for record in records[:_SHOWN_CANDIDATES])
+    return shown + (", ..." if len(records) > _SHOWN_CANDIDATES else "")
+
+
+def _not_found(prefix: str) -> JobNotFound:
+    return JobNotFound(f"no job {prefix!r}", hint="jobferry list --all", job_id=None)
+
+
+def _ambiguous(prefix: str, rows: Sequence[tuple[str, str]]) -> JobNotFound:
+    shown = ", ".join(f"{id} ({name})" for id, name in rows[:_SHOWN_CANDIDATES])
+    more = ", ..." if len(rows) > _SHOWN_CANDIDATES else ""
+    return JobNotFound(f"{prefix!r} stands for {len(rows)} jobs: {shown}{more}", hint="give more of the id")
