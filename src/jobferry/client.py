@@ -1,0 +1,243 @@
+"""The verbs: where what is decided meets what is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from jobferry.clock import Clock, SystemClock
+from jobferry.config import Config, load_config
+from jobferry.control import Controller, check_ended
+from jobferry.drafts import awaited_ids, draft
+from jobferry.errors import TransportError
+from jobferry.model.identity import mint_ids
+from jobferry.model.machine import Machine
+from jobferry.model.record import JobRecord
+from jobferry.opened import OpenMachine
+from jobferry.options import Work
+from jobferry.ownership import is_abandoned
+from jobferry.polling import Poller
+from jobferry.store import Store, default_store_path
+from jobferry.submission import Submitter
+from jobferry.watch import Notice, OnChange, Waiter
+
+
+class Client:
+    """All that Jobferry does, for one configuration and one store; nothing is opened before it is needed."""
+
+    def __init__(
+        self, *, config: Config | None = None, store: Store | None = None, clock: Clock | None = None
+    ) -> None:
+        self._config = config
+        self.store = store or Store(default_store_path())
+        self.clock = clock or SystemClock()
+        self._open: dict[Machine, OpenMachine] = {}
+
+    @property
+    def config(self) -> Config:
+        """The configuration, read once."""
+        if self._config is None:
+            self._config = load_config(Path.cwd(), os.environ)
+        return self._config
+
+    def open(self, machine: Machine) -> OpenMachine:
+        """Return a machine with its connection; the same one each time."""
+        # a handle of the machine and its plain description are the same machine
+        key = machine.plain()
+        if key not in self._open:
+            # a job knows which batch system was found where none was named
+            unnamed = self._open.get(replace(key, scheduler=None))
+            if unnamed is not None and unnamed.scheduler.name == key.scheduler:
+                return unnamed
+            self._open[key] = OpenMachine(key, self.store, self.clock)
+        return self._open[key]
+
+    def machine_of(self, record: JobRecord) -> OpenMachine:
+        """Return the machine a job is on, as it is configured today where it still is."""
+        then, today = record.machine, self.config.machines.get(record.machine.name)
+        if today is None or today.host != then.host:
+            return self.open(then)
+        if today.root == then.root and today.scheduler in (None, then.scheduler):
+            return self.open(today)
+        # the way there may have changed; where the job is has not
+        return self.open(replace(today, root=then.root, scheduler=then.scheduler))
+
+    def close(self) -> None:
+        """End what is held open; jobs go on."""
+        for machine in self._open.values():
+            machine.connection.close()
+        self._open.clear()
+        self.store.close()
+
+    # -- submitting
+
+    def draft(self, machine: Machine, work: Work, options: Mapping[str, Any]) -> JobRecord:
+        """Make a job's record without storing or sending anything.
+
+        Raises:
+            SpecError: the job cannot be run.
+        """
+        record = draft(machine, work, options, self.clock.now())
+        # what `@last` or a prefix stands for is settled now, not when the job is sent
+        named = [
+            replace(entry, job_id=self.store.resolve(entry.job_id).id) for entry in record.spec.dependencies
+        ]
+        return replace(record, spec=replace(record.spec, dependencies=tuple(named)))
+
+    def submit(self, machine: Machine, drafts: Sequence[JobRecord], **how: Any) -> list[JobRecord]:
+        """Submit jobs in one request.
+
+        Args:
+            how: ``progress``, told of bytes on their way.
+
+        Raises:
+            SpecError: before anything is stored, when a job cannot be run there.
+            JobferryError: the first thing that went wrong; its ``job_id`` tells which job.
+        """
+        opened = self.open(machine)
+        submitter = self._submitter(opened)
+        ids = mint_ids(self.clock.now(), len(drafts))
+        drafts = [replace(record, id=job_id) for record, job_id in zip(drafts, ids, strict=True)]
+        payloads = submitter.prepare(drafts)
+        self.store.add(drafts)
+        outcomes = submitter.send(payloads, **how)
+        for outcome in outcomes:
+            if outcome.error is not None:
+                raise outcome.error
+        return [outcome.record for outcome in outcomes]
+
+    def _submitter(self, opened: OpenMachine) -> Submitter:
+        return Submitter(opened, self.store, self.clock, self._dependencies)
+
+    def _dependencies(self, record: JobRecord) -> Mapping[str, Sequence[str]]:
+        named = [self.store.resolve(entry.job_id) for entry in record.spec.dependencies]
+        looked_at = {other.id: other for other in self.refresh(named)}
+        return awaited_ids(record, [looked_at[other.id] for other in named])
+
+    # -- looking
+
+    def refresh(self, records: Iterable[JobRecord], *, force: bool = False) -> list[JobRecord]:
+        """Look at jobs, one request a machine; the batch system is asked when its time has come, or forced.
+
+        Submissions that nobody is at work on any more are gone on with.
+
+        Raises:
+            TransportError: a machine was not reached; what was known stays.
+        """
+        current = {record.id: record for record in records}
+        for opened, mine in self._by_machine(_unfinished(current.values())).items():
+            poller = Poller(opened, self.store, self.clock)
+            may_ask = force or poller.may_ask_queue()
+            current.update(self._resume(opened, mine, look_up=may_ask))
+            asked = [current[record.id] for record in mine]
+            current.update({r.id: r for r in poller.poll(asked, ask_queue=may_ask)})
+        return list(current.values())
+
+    def _resume(
+        self, opened: OpenMachine, records: Sequence[JobRecord], *, look_up: bool
+    ) -> dict[str, JobRecord]:
+        now = self.clock.now()
+        left = [record for record in records if not record.state.submitted and is_abandoned(record, now)]
+        if not left:
+            return {}
+        if look_up:
+            self.store.note_poll(opened.machine.name, now)
+        done = [outcome.record for outcome in self._submitter(opened).resume(left, look_up=look_up)]
+        late = [record for record in done if record.cancelled_at and not record.state.final]
+        cancelled = Controller(opened, self.store, self.clock).cancel(late)
+        return {record.id: record for record in [*done, *cancelled]}
+
+    def _by_machine(self, records: Iterable[JobRecord]) -> dict[OpenMachine, list[JobRecord]]:
+        groups: dict[OpenMachine, list[JobRecord]] = {}
+        for record in records:
+            groups.setdefault(self.machine_of(record), []).append(record)
+        return groups
+
+    def wait(
+        self,
+        records: Sequence[JobRecord],
+        timeout: timedelta | None = None,
+        *,
+        on_change: OnChange | None = None,
+        notice: Notice | None = None,
+    ) -> list[JobRecord]:
+        """Wait until jobs have ended.
+
+        Raises:
+            WaitTimeout: the time is over; the jobs go on.
+            TransportError: a machine was not reached in the first place.
+        """
+        waiter = Waiter(self.refresh, self.watch, self.clock, notice)
+        return waiter.wait(records, timeout, on_change)
+
+    def watch(self, records: Sequence[JobRecord], seconds: int) -> list[JobRecord]:
+        """Wait over there for news of the records; several machines are watched in short turns."""
+        current = {record.id: record for record in records}
+        groups = self._by_machine(_unfinished(records))
+        turn = seconds if len(groups) < 2 else 1
+        for opened, mine in groups.items():
+            seen = Poller(opened, self.store, self.clock).watch(mine, turn)
+            current.update({record.id: record for record in seen})
+        return list(current.values())
+
+    # -- acting
+
+    def cancel(self, records: Sequence[JobRecord]) -> list[JobRecord]:
+        """Cancel jobs, one request a machine; those that have ended stay as they are.
+
+        Raises:
+            SchedulerError: the batch system refused.
+        """
+        on_their_way = [record for record in records if not record.state.submitted]
+        settled = {record.id: record for record in self.refresh(on_their_way)}
+        return self._control([settled.get(record.id, record) for record in records], Controller.cancel)
+
+    def hold(self, records: Sequence[JobRecord]) -> list[JobRecord]:
+        """Keep waiting jobs from starting."""
+        return self._control(records, Controller.hold)
+
+    def release(self, records: Sequence[JobRecord]) -> list[JobRecord]:
+        """Let held jobs start."""
+        return self._control(records, Controller.release)
+
+    def remove(self, records: Sequence[JobRecord], *, remote: bool) -> None:
+        """Forget jobs that have ended; with `remote`, delete their folders over there first.
+
+        Raises:
+            SpecError: a job has not ended.
+        """
+        for record in records:
+            check_ended(record)
+        if remote:
+            for opened, mine in self._by_machine(records).items():
+                Controller(opened, self.store, self.clock).remove_folders(mine)
+        self.store.remove([record.id for record in records])
+
+    def _control(self, records: Sequence[JobRecord], verb: Any) -> list[JobRecord]:
+        current = {record.id: record for record in records}
+        for opened, mine in self._by_machine(_unfinished(records)).items():
+            done = verb(Controller(opened, self.store, self.clock), mine)
+            current.update({record.id: record for record in done})
+        with suppress(TransportError):
+            return self.refresh(current.values(), force=True)
+        return list(current.values())
+
+
+def _unfinished(records: Iterable[JobRecord]) -> list[JobRecord]:
+    return [record for record in records if not record.state.final]
+
+
+_default: tuple[int, Client] | None = None
+
+
+def default_client() -> Client:
+    """Return this process's client; a forked child gets one of its own."""
+    global _default
+    if _default is None or _default[0] != os.getpid():
+        _default = (os.getpid(), Client())
+    return _default[1]

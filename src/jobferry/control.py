@@ -1,0 +1,111 @@
+"""Acting on jobs that the batch system has: cancel, hold, release, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from jobferry.clock import Clock
+from jobferry.errors import SchedulerError, SpecError
+from jobferry.model.command import Command, CommandResult
+from jobferry.model.record import JobRecord
+from jobferry.model.status import JobState, JobStatus
+from jobferry.opened import OpenMachine
+from jobferry.render.program import Program
+from jobferry.store import Store
+
+
+class Controller:
+    """Acts on the jobs of one machine, one request for all of them."""
+
+    def __init__(self, machine: OpenMachine, store: Store, clock: Clock) -> None:
+        self._machine = machine
+        self._store = store
+        self._clock = clock
+
+    def cancel(self, records: Sequence[JobRecord]) -> list[JobRecord]:
+        """Ask for the end of jobs: marked first, so that one on its way is never started either."""
+        now = self._clock.now()
+        asked = [self._note_cancel(record) for record in records]
+        sent = [record for record in asked if not record.state.final]
+        if not sent:
+            return asked
+        ids = [record.native_id for record in sent if record.native_id]
+        program = Program()
+        self._machine.enter(program)
+        program.do("jf_cancel_mark", *(record.id for record in sent))
+        if ids:
+            program.section("act", self._machine.scheduler.cancel_command(ids))
+        answer = self._machine.ask(program).get("act")
+        if answer is not None and answer.exit_code != 0 and not _is_over(answer):
+            raise self._refused(answer, sent)
+        return [replace(record, cancelled_at=record.cancelled_at or now) for record in asked]
+
+    def hold(self, records: Sequence[JobRecord]) -> list[JobRecord]:
+        """Keep waiting jobs from starting."""
+        return self._act(records, self._machine.scheduler.hold_command(_ids(records)))
+
+    def release(self, records: Sequence[JobRecord]) -> list[JobRecord]:
+        """Let held jobs start."""
+        return self._act(records, self._machine.scheduler.release_command(_ids(records)))
+
+    def remove_folders(self, records: Sequence[JobRecord]) -> None:
+        """Delete jobs' folders over there."""
+        program = Program()
+        self._machine.enter(program)
+        program.section("remove", Command(argv=("jf_remove", *(record.id for record in records))))
+        answer = self._machine.ask(program).get("remove", CommandResult(exit_code=1))
+        if answer.exit_code != 0:
+            raise self._refused(answer, records)
+
+    def _act(self, records: Sequence[JobRecord], command: Command) -> list[JobRecord]:
+        program = Program()
+        program.section("act", command)
+        answer = self._machine.ask(program).get("act", CommandResult(exit_code=1))
+        if answer.exit_code != 0:
+            raise self._refused(answer, records)
+        return list(records)
+
+    def _note_cancel(self, record: JobRecord) -> JobRecord:
+        now = self._clock.now()
+
+        def change(old: JobRecord) -> JobRecord:
+            if old.state is JobState.CREATED and old.owner == record.owner and not old.root:
+                # nothing of it has left this machine
+                status = JobStatus(
+                    state=JobState.CANCELLED, reason="cancelled before it was submitted", ended_at=now
+                )
+                return replace(old, status=status, cancelled_at=now)
+            return replace(old, cancelled_at=old.cancelled_at or now)
+
+        return self._store.update(record.id, change)
+
+    def _refused(self, answer: CommandResult, records: Sequence[JobRecord]) -> SchedulerError:
+        return SchedulerError(
+            answer.words or "the batch system refused without a word",
+            machine=self._machine.machine.name,
+            job_id=records[0].id if len(records) == 1 else None,
+        )
+
+
+def check_ended(record: JobRecord) -> None:
+    """Refuse to forget a job that goes on.
+
+    Raises:
+        SpecError: it has not ended.
+    """
+    if not record.state.final:
+        raise SpecError(
+            f"{record.id} has not ended: it is {record.state.value.lower()}",
+            hint=f"`jobferry cancel {record.id}` first",
+            job_id=record.id,
+        )
+
+
+def _is_over(answer: CommandResult) -> bool:
+    # a job that ended in the meantime is no failure of cancelling it
+    return "already complet" in answer.words.lower() or "invalid job id" in answer.words.lower()
+
+
+def _ids(records: Sequence[JobRecord]) -> list[str]:
+    return [record.native_id for record in records if record.native_id]

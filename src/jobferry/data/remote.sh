@@ -1,0 +1,236 @@
+# shellcheck shell=sh
+# Functions for the held-open shell of a connection: sent once, called by every request.
+# Each request runs in a subshell of its own, so what it sets, traps or leaves ends with it.
+
+# a client inside a job must not hand that job's own variables to the jobs it submits
+unset JOBFERRY_JOB JOBFERRY_TASK JOBFERRY_WORK JOBFERRY_ARRAY_INDEX JOBFERRY_RESTARTS
+if [ -n "${SLURM_JOB_ID-}" ]; then
+    for jf_name in $(env | sed -n 's/^\(\(SLURM\|SLURMD\|PMI\|PMIX\|OMPI\)_[A-Za-z0-9_]*\)=.*/\1/p'); do
+        case $jf_name in SLURM_CONF | SLURM_CLUSTERS) ;; *) unset "$jf_name" ;; esac
+    done
+fi
+
+JF_PLACE_FAILED=97
+JF_IN_HAND=98
+JF_CANCELLED=99
+
+# jf_section NAME COMMAND...: run it and print what it wrote between marks: output, then errors, then its exit code
+jf_section() {
+    jf_section_name=$1
+    shift
+    printf '\n%s begin %s\n' "$JF_MARK" "$jf_section_name"
+    {
+        jf_section_errors=$("$@" 2>&1 1>&4)
+        jf_section_code=$?
+    } 4>&1
+    printf '\n%s errors\n%s\n%s end %s\n' "$JF_MARK" "$jf_section_errors" "$JF_MARK" "$jf_section_code"
+}
+
+# jf_enter ROOT: make the root ours to work in
+jf_enter() {
+    umask 077
+    JF_ROOT=$1
+    mkdir -p "$JF_ROOT/jobs"
+}
+
+# jf_begin ID...: begin the folders of jobs aside, all with one process
+jf_begin() {
+    JF_STAGE=$JF_ROOT/jobs/.new-$JF_MARK
+    JF_STAGED=$*
+    JF_BAD=
+    for jf_id in "$@"; do
+        shift
+        # who puts the folder in place has thereby taken the first attempt
+        set -- "$@" "$JF_STAGE/$jf_id/out" "$JF_STAGE/$jf_id/state/submit/1"
+        [ -d "$JF_ROOT/jobs/.in-$jf_id" ] || set -- "$@" "$JF_STAGE/$jf_id/work"
+    done
+    mkdir -p "$@" || JF_BAD=1
+}
+
+# jf_open ID: go on with the folder of this job
+jf_open() {
+    JF_NEW=$JF_STAGE/$1
+    [ ! -d "$JF_ROOT/jobs/.in-$1" ] || mv "$JF_ROOT/jobs/.in-$1" "$JF_NEW/work" || JF_BAD=1
+}
+
+# jf_text NAME TEXT: write a text file into the folder being made
+jf_text() {
+    printf '%s' "$2" >"$JF_NEW/$1" || JF_BAD=1
+}
+
+# jf_script NAME TEXT: write a script, which can be run
+jf_script() {
+    jf_text "$1" "$2"
+    chmod 700 "$JF_NEW/$1" || JF_BAD=1
+}
+
+# jf_bytes FILE MODE OCTAL: write a file under the work folder, its folders too
+jf_bytes() {
+    case $1 in */*) mkdir -p "$JF_NEW/work/${1%/*}" || JF_BAD=1 ;; esac
+    printf '%b' "$3" >"$JF_NEW/work/$1" && chmod "$2" "$JF_NEW/work/$1" || JF_BAD=1
+}
+
+# jf_place: put the folders in place, each by one rename; one that is there already is kept as it is
+jf_place() {
+    JF_PLACED=
+    if [ -n "$JF_BAD" ]; then
+        # a shell's own printf says no more than that writing failed; cat says why
+        printf '%8192s' ' ' | cat >"$JF_STAGE/why"
+    else
+        mv "$JF_STAGE"/* "$JF_ROOT/jobs/"
+        for jf_id in $JF_STAGED; do
+            [ -d "$JF_STAGE/$jf_id" ] || JF_PLACED=$JF_PLACED,$jf_id,
+        done
+    fi
+    rm -rf "$JF_STAGE"
+}
+
+# jf_submit ID ATTEMPT COMMAND...: hand the job to the batch system, once per attempt whoever asks
+jf_submit() {
+    jf_submit_id=$1
+    jf_attempt=state/submit/$2
+    shift 2
+    cd "$JF_ROOT/jobs/$jf_submit_id" || return "$JF_PLACE_FAILED"
+    # an id that was found by the job's name stands over what any attempt was told
+    for jf_file in state/submit/native_id "$jf_attempt/native_id"; do
+        if [ -s "$jf_file" ]; then
+            cat "$jf_file"
+            return 0
+        fi
+    done
+    [ ! -f state/cancel ] || return "$JF_CANCELLED"
+    case $jf_attempt:${JF_PLACED-} in
+        */1:*",$jf_submit_id,"*) ;;
+        *)
+            # of any number of clients that try, one makes the folder
+            if ! mkdir "$jf_attempt" 2>/dev/null; then
+                [ -s "$jf_attempt/refused" ] || return "$JF_IN_HAND"
+                cat "$jf_attempt/refused" >&2
+                return "$(cat "$jf_attempt/code")"
+            fi
+            ;;
+    esac
+    # from here on nothing but death stops us: what was begun is written down even if nobody listens any more
+    trap '' HUP PIPE INT TERM
+    "$@" >"$jf_attempt/said" 2>"$jf_attempt/errors" </dev/null
+    jf_submit_code=$?
+    if [ "$jf_submit_code" -eq 0 ]; then
+        mv "$jf_attempt/said" "$jf_attempt/native_id"
+        while IFS= read -r jf_line || [ -n "$jf_line" ]; do
+            printf '%s\n' "$jf_line"
+        done <"$jf_attempt/native_id"
+    else
+        echo "$jf_submit_code" >"$jf_attempt/code"
+        cat "$jf_attempt/errors" "$jf_attempt/said" >"$jf_attempt/refused.new"
+        mv "$jf_attempt/refused.new" "$jf_attempt/refused"
+        cat "$jf_attempt/refused" >&2
+    fi
+    return "$jf_submit_code"
+}
+
+# jf_adopt ID NATIVE_ID: write down an id that was found by the job's name
+jf_adopt() {
+    cd "$JF_ROOT/jobs/$1/state/submit" || return "$JF_PLACE_FAILED"
+    [ -s native_id ] || { printf '%s\n' "$2" >native_id.new && mv native_id.new native_id; }
+}
+
+# jf_records ID KNOWN: print the records of a job that the client has not seen; KNOWN is like ",0.finished,1.started,"
+jf_records() {
+    jf_state=$JF_ROOT/jobs/$1/state
+    if [ ! -d "$jf_state" ]; then
+        echo "nofolder job=$1 ."
+        return 0
+    fi
+    [ ! -f "$jf_state/cancel" ] || echo "cancel job=$1 ."
+    for jf_file in "$jf_state"/*.finished "$jf_state"/*.started; do
+        [ -f "$jf_file" ] || continue
+        jf_name=${jf_file##*/}
+        case $2 in *",$jf_name,"*) continue ;; esac
+        case $jf_name in *.started) [ ! -f "${jf_file%.started}.finished" ] || continue ;; esac
+        jf_line=
+        IFS= read -r jf_line <"$jf_file" || :
+        printf '%s\n' "$jf_line"
+    done
+}
+
+# jf_news ID KNOWN: whether jf_records would print a record
+jf_news() {
+    for jf_file in "$JF_ROOT/jobs/$1/state"/*.finished "$JF_ROOT/jobs/$1/state"/*.started; do
+        [ -f "$jf_file" ] || continue
+        case $2 in *",${jf_file##*/},"*) ;; *) return 0 ;; esac
+    done
+    [ ! -d "$JF_ROOT/jobs/$1/state" ]
+}
+
+# jf_grown FILE SIZE: whether a log is longer than SIZE
+jf_grown() {
+    [ -s "$1" ] && [ "$(wc -c <"$1")" -gt "$2" ]
+}
+
+# jf_until SECONDS COMMAND...: wait until it succeeds, for SECONDS at most
+jf_until() {
+    jf_left=$(($1 * 4))
+    shift
+    until "$@"; do
+        jf_left=$((jf_left - 1))
+        [ "$jf_left" -gt 0 ] || return 1
+        # fractions of a second are not in POSIX, only everywhere
+        sleep 0.25 2>/dev/null || sleep 1
+    done
+}
+
+# jf_log FILE OFFSET LIMIT: print a log from a byte on
+jf_log() {
+    [ ! -f "$1" ] || tail -c "+$(($2 + 1))" "$1" | head -c "$3"
+}
+
+# jf_last FILE LINES: print a log's length, then its last lines
+jf_last() {
+    if [ -f "$1" ]; then
+        jf_size=$(wc -c <"$1")
+        echo $((jf_size))
+        head -c "$((jf_size))" "$1" | tail -n "$2"
+    else
+        echo 0
+    fi
+}
+
+# jf_cancel_mark ID...: write down that a cancel was asked for, so that no client and no launch script starts the job
+jf_cancel_mark() {
+    for jf_cancelled in "$@"; do
+        [ ! -d "$JF_ROOT/jobs/$jf_cancelled/state" ] || : >"$JF_ROOT/jobs/$jf_cancelled/state/cancel"
+    done
+}
+
+# jf_remove ID...: delete job folders, only inside our own root
+jf_remove() {
+    for jf_removed in "$@"; do
+        rm -rf "${JF_ROOT:?}/jobs/${jf_removed:?}" "$JF_ROOT/jobs/.in-$jf_removed"
+    done
+}
+
+# jf_each COMMAND... -- ARGUMENT...: run the command once for each argument
+jf_each() {
+    jf_each_command=
+    while [ "$1" != -- ]; do
+        jf_each_command="$jf_each_command $1"
+        shift
+    done
+    shift
+    for jf_each_argument in "$@"; do
+        $jf_each_command "$jf_each_argument"
+    done
+}
+
+# jf_which NAME...: print those that are programs here
+jf_which() {
+    for jf_program in "$@"; do
+        ! command -v "$jf_program" >/dev/null 2>&1 || echo "$jf_program"
+    done
+}
+
+# jf_as_login SCRIPT: run a script in a login shell's environment; many sites set variables only there
+jf_as_login() {
+    # shellcheck disable=SC2016
+    JF_SCRIPT=$1 "${SHELL:-/bin/sh}" -l -c 'exec /bin/sh -c "$JF_SCRIPT"'
+}

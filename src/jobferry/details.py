@@ -1,0 +1,71 @@
+"""All that is known of one job, ready for JSON: what was asked, how it went, where its things are."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from jobferry.model.record import JobRecord
+from jobferry.model.serialize import job_summary
+from jobferry.model.spec import format_array
+from jobferry.model.tables import SPEC, STATUS
+from jobferry.model.units import format_memory, format_time
+from jobferry.opened import in_folder
+from jobferry.render.shell import join
+
+
+def job_details(record: JobRecord) -> dict[str, object]:
+    """Tell everything of a job; the summary's fields come first."""
+    status = record.status
+    return {
+        **job_summary(record),
+        "native_state": status.native_state,
+        "nodes": list(status.nodes),
+        "attempt": record.attempt,
+        "host": record.machine.host,
+        "submitted_from": str(record.base),
+        "fetched": record.fetched_at is not None,
+        "cancel_asked": record.cancelled_at is not None,
+        "paths": _paths(record),
+        "spec": SPEC.write(record.spec),
+        "tasks": {str(task): STATUS.write(task_status) for task, task_status in record.tasks.items()},
+    }
+
+
+def asked_for(record: JobRecord) -> dict[str, str]:
+    """Tell in words what was asked for; values of variables are left out."""
+    spec = record.spec
+    asked = {name: _words(name, value) for name, value in spec.resources.given().items()}
+    return {
+        "command": join(spec.command) if spec.script is None else "",
+        "script": f"{len(spec.script.splitlines())} lines" if spec.script is not None else "",
+        "arguments": join(spec.arguments),
+        **asked,
+        "array": format_array(spec.array) if spec.array is not None else "",
+        "environment": ", ".join(spec.environment),
+        "setup": "; ".join(spec.setup),
+        "teardown": "; ".join(spec.teardown),
+        "launcher": spec.launcher or "",
+        "inputs": ", ".join(f"{entry.source} as {entry.destination}" for entry in spec.inputs),
+        "outputs": ", ".join(spec.outputs),
+        "directory": str(spec.directory or ""),
+        "after": ", ".join(f"{entry.job_id} ({entry.kind.value})" for entry in spec.dependencies),
+        "signal": f"{spec.signal.name}, {format_time(spec.signal.before)} before" if spec.signal else "",
+        "native": " ".join(spec.native),
+    }
+
+
+def _words(name: str, value: object) -> str:
+    if isinstance(value, timedelta):
+        return format_time(value)
+    if name in ("mem", "mem_per_cpu") and isinstance(value, int):
+        return format_memory(value)
+    return "yes" if value is True else str(value)
+
+
+def _paths(record: JobRecord) -> dict[str, str]:
+    if not record.root:
+        return {}
+    folder = in_folder(record.root, record.id)
+    work = str(record.spec.directory) if record.spec.directory is not None else f"{folder}/work"
+    logs = {} if record.spec.array else {name: f"{folder}/out/{name}" for name in ("stdout", "stderr")}
+    return {"folder": folder, "work": work, "logs": f"{folder}/out", **logs}

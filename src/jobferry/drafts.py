@@ -1,0 +1,80 @@
+"""From what a user asks for to a job's record, before anything is stored or sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jobferry.errors import SpecError
+from jobferry.model.identity import mint_ids
+from jobferry.model.machine import Machine
+from jobferry.model.record import JobRecord
+from jobferry.model.spec import DependencyKind, JobSpec
+from jobferry.model.status import JobState
+from jobferry.options import Work, make_spec
+from jobferry.ownership import owner
+from jobferry.schedulers.slurm_script import honour_directives
+
+
+def draft(machine: Machine, work: Work, options: Mapping[str, Any], now: datetime) -> JobRecord:
+    """Make a job's record.
+
+    Raises:
+        SpecError: the job cannot be run.
+    """
+    spec, _ = describe(work, options)
+    return JobRecord(
+        id=mint_ids(now)[0],
+        spec=replace(spec, resources=machine.resources(spec.resources)),
+        machine=machine.plain(),
+        base=Path.cwd(),
+        created_at=now,
+        owner=owner(),
+    )
+
+
+def describe(work: Work, options: Mapping[str, Any]) -> tuple[JobSpec, tuple[str, ...]]:
+    """Build a specification; a script's own directives count. Also returns what has no effect.
+
+    Raises:
+        SpecError: an option or a directive that cannot be read.
+    """
+    spec = make_spec(work, options)
+    if spec.script is None:
+        return spec, ()
+    return honour_directives(spec, named=bool(options.get("name")))
+
+
+def awaited_ids(record: JobRecord, others: Sequence[JobRecord]) -> Mapping[str, Sequence[str]]:
+    """Return the native ids a job waits for, by kind; what has ended as wanted is left out.
+
+    Args:
+        others: the jobs its dependencies name, in the same order, as they stand now.
+
+    Raises:
+        SpecError: a dependency that cannot be met.
+    """
+    wanted: dict[str, list[str]] = {}
+    for dependency, other in zip(record.spec.dependencies, others, strict=True):
+        if other.machine.name != record.machine.name:
+            raise SpecError(
+                f"{other.id} is on {other.machine.name}: a job can only wait for jobs of its own machine",
+                hint=f"`jobferry wait {other.id}` first, then submit",
+            )
+        if other.state.final:
+            _check_outcome(other, dependency.kind)
+        elif other.native_id is None:
+            raise SpecError(f"{other.id} has not been submitted yet", hint=f"`jobferry show {other.id}`")
+        else:
+            wanted.setdefault(dependency.kind.value, []).append(other.native_id)
+    return wanted
+
+
+def _check_outcome(other: JobRecord, kind: DependencyKind) -> None:
+    succeeded = other.state is JobState.COMPLETED
+    refused = {DependencyKind.AFTEROK: not succeeded, DependencyKind.AFTERNOTOK: succeeded}
+    if refused.get(kind, False):
+        raise SpecError(f"{other.id} has ended as {other.state.value.lower()}: {kind.value} cannot be met")

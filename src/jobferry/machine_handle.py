@@ -1,0 +1,170 @@
+"""A machine's handle: what one can do there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from jobferry.checkup import Finding, check
+from jobferry.job_handle import Job
+from jobferry.model.command import Command, CommandResult
+from jobferry.model.machine import Machine as MachineDescription
+from jobferry.options import Work
+from jobferry.render.shell import command_line
+
+if TYPE_CHECKING:
+    from jobferry.client import Client
+    from jobferry.staging.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine(MachineDescription):
+    """A machine, configured in a file or right here; nothing is connected before it is needed.
+
+    Options of `submit` and `run` are the fields of a job and its resources, as text or typed: ``time="10m"``,
+    ``mem="4G"``, ``gpus_per_node="a100:2"``, ``outputs=["*.txt"]``, ``array="0-9%2"``, ``after=job``.
+    """
+
+    client: Client | None = field(default=None, repr=False, compare=False)
+
+    def submit(self, work: Work, *, progress: Progress | None = None, **options: Any) -> Job:
+        """Submit a job and return its handle: a list is a command, text a shell script, a path a script file.
+
+        Raises:
+            SpecError: it cannot be run here; nothing was sent.
+            SubmitRefused: the batch system said no.
+            SchedulerBusy: whether it was taken is not known yet; waiting for the job finds out.
+        """
+        client = self._client()
+        record = client.submit(self, [client.draft(self, work, options)], progress=progress)[0]
+        return Job(record, client)
+
+    def submit_all(self, works: Iterable[Work], **options: Any) -> list[Job]:
+        """Submit many jobs in one request; all share the options."""
+        client = self._client()
+        drafts = [client.draft(self, work, options) for work in works]
+        return [Job(record, client) for record in client.submit(self, drafts)] if drafts else []
+
+    def run(self, work: Work, **options: Any) -> Job:
+        """Submit a job, wait for its end, fetch its outputs to the current folder, and raise if it failed.
+
+        Raises:
+            JobFailed: with the job's own exit code.
+        """
+        job = self.submit(work, **options)
+        job.wait()
+        if job.record.spec.outputs:
+            job.fetch(".")
+        job.check()
+        return job
+
+    def exec(
+        self,
+        command: str | Sequence[str],
+        *,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        directory: str | PurePosixPath | None = None,
+        timeout: float | None = 60.0,
+    ) -> Output:
+        """Run a command there and return what it printed; a non-zero exit code is a result.
+
+        Args:
+            command: text for the shell, or a program with its arguments.
+            timeout: seconds.
+
+        Raises:
+            TransportError: it could not be run.
+            CommandTimeout: it did not end in time.
+        """
+        argv = ("sh", "-c", command) if isinstance(command, str) else tuple(command)
+        wanted = Command(
+            argv=argv,
+            environment=environment or {},
+            directory=PurePosixPath(directory) if directory is not None else None,
+            timeout=timeout,
+        )
+        connection = self._client().open(self).connection
+        if stdin:
+            return Output.of(connection.run(wanted, stdin=stdin))
+        # what runs twice may do harm, so a lost link is not followed by a second try
+        seconds = timeout if timeout is not None else 365 * 86400.0
+        return Output.of(connection.request(command_line(wanted), timeout=seconds, repeatable=False))
+
+    def put(
+        self,
+        source: str | Path,
+        destination: str = "",
+        *,
+        exclude: Iterable[str] = (),
+        progress: Progress | None = None,
+    ) -> None:
+        """Copy a file or folder there; as with rsync, ``data/`` is its contents, ``data`` the folder itself.
+
+        Raises:
+            TransferError: it did not arrive; nothing half-written is left under its name.
+        """
+        from jobferry.staging.transfer import put
+
+        put(self._client().open(self).connection, source, destination, exclude=exclude, progress=progress)
+
+    def get(
+        self,
+        source: str,
+        destination: str | Path = "",
+        *,
+        exclude: Iterable[str] = (),
+        progress: Progress | None = None,
+    ) -> None:
+        """Copy a file, folder or pattern of names from there, never outside `destination`.
+
+        Raises:
+            TransferError: it did not arrive; nothing half-written is left under its name.
+        """
+        from jobferry.staging.transfer import get
+
+        get(self._client().open(self).connection, source, destination, exclude=exclude, progress=progress)
+
+    def check(self) -> list[Finding]:
+        """Look at the connection, the folders and the batch system; each finding says what to do about it."""
+        return check(self._client().open(self))
+
+    def login(self) -> None:
+        """Open the shared connection with a person at the terminal, who may be asked for passwords and codes.
+
+        Raises:
+            AuthError, HostKeyError, ConnectError: it was not opened.
+        """
+        self._client().open(self).connection.transport.login()
+
+    def jobs(self) -> list[Job]:
+        """Return this machine's jobs, the newest last, as last seen."""
+        client = self._client()
+        return [Job(record, client) for record in client.store.find(machine=self.name)]
+
+    def _client(self) -> Client:
+        if self.client is not None:
+            return self.client
+        from jobferry.client import default_client
+
+        return default_client()
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a command printed, as text, and how it ended."""
+
+    stdout: str
+    stderr: str
+    exit_code: int
+
+    @classmethod
+    def of(cls, result: CommandResult) -> Output:
+        """Read the bytes of a result as UTF-8."""
+        return cls(
+            result.stdout.decode("utf-8", "replace"),
+            result.stderr.decode("utf-8", "replace"),
+            result.exit_code,
+        )

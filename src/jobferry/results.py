@@ -1,0 +1,127 @@
+"""Bringing a job's outputs home: whole, checked, and again only what is missing."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobferry.errors import SpecError, TransferError
+from jobferry.model.command import Command
+from jobferry.model.record import JobRecord
+from jobferry.opened import OpenMachine, in_folder
+from jobferry.render.program import Program
+from jobferry.render.shell import expand_path, quote, quote_pattern
+from jobferry.staging.manifest import ManifestEntry, check, parse_manifest
+from jobferry.staging.progress import Progress
+from jobferry.staging.transfer import receive
+from jobferry.staging.unpack import unpack
+
+if TYPE_CHECKING:
+    from jobferry.client import Client
+
+logger = logging.getLogger(__name__)
+
+# outputs up to this size come inside the answer, in the same round trip
+INLINE_BYTES = 1024 * 1024
+# network file systems show a file late: so often it is asked for again, a second apart
+_TRIES = 6
+
+
+def fetch(
+    client: Client, record: JobRecord, to: Path, progress: Progress | None
+) -> tuple[JobRecord, list[Path]]:
+    """Bring a job's outputs into a folder, and say which paths came.
+
+    What is on its way is kept aside, in the folder itself, and renamed when all of it is there.
+
+    Raises:
+        SpecError: the job names no outputs, or has not begun.
+        TransferError: outputs did not arrive whole; what did arrive is kept for the next try.
+    """
+    if not record.spec.outputs:
+        raise SpecError(f"{record.id} names no outputs", hint="say --output PATTERN when submitting")
+    record = client.refresh([record])[0]
+    if not record.root:
+        raise SpecError(f"{record.id} has not been submitted")
+    machine = client.machine_of(record)
+    aside = to / f".jobferry-{record.id}"
+    made = not to.exists()
+    aside.mkdir(parents=True, exist_ok=True)
+    manifest = _bring(machine, record, aside, progress)
+    for _ in range(_TRIES):
+        missing = check(manifest, aside)
+        if not missing:
+            break
+        client.clock.sleep(1.0)
+        _stream(machine, record, missing, aside, progress)
+    else:
+        raise TransferError(
+            f"not all outputs of {record.id} arrived: {', '.join(missing[:3])}",
+            hint=f"`jobferry fetch {record.id}` again brings what is missing",
+            machine=record.machine.name,
+            job_id=record.id,
+        )
+    paths = list(_settle(aside, to))
+    shutil.rmtree(aside)
+    if made and not paths:
+        to.rmdir()
+    return record, paths
+
+
+def _bring(
+    machine: OpenMachine, record: JobRecord, aside: Path, progress: Progress | None
+) -> Sequence[ManifestEntry]:
+    """Ask for manifest and outputs in one request; what is too large for it comes in a stream of its own."""
+    program = Program()
+    state = f"{in_folder(record.root, record.id)}/state"
+    program.section("manifest", Command(argv=("sh", "-c", f"cat {quote(state)}/*.outputs 2>/dev/null || :")))
+    wanted = f"{{ {_pack(record, record.spec.outputs)}; }} | head -c {INLINE_BYTES + 1}"
+    program.section("outputs", Command(argv=("sh", "-c", wanted)))
+    answers = machine.ask(program, timeout=300.0)
+    manifest = parse_manifest(answers["manifest"].stdout)
+    outputs = answers["outputs"].stdout
+    had = any(aside.iterdir())
+    if outputs and len(outputs) <= INLINE_BYTES:
+        unpack(io.BytesIO(outputs), aside, progress=progress)
+    elif outputs:
+        _stream(machine, record, check(manifest, aside) if had and manifest else (), aside, progress)
+    else:
+        logger.warning("%s has made none of its outputs: %s", record.id, ", ".join(record.spec.outputs))
+    return manifest
+
+
+def _stream(
+    machine: OpenMachine, record: JobRecord, names: Sequence[str], aside: Path, progress: Progress | None
+) -> None:
+    """Bring the named outputs, or all of them, through a process of their own."""
+    script = (
+        _pack(record, [f"./{name}" for name in names], names=True)
+        if names
+        else _pack(record, record.spec.outputs)
+    )
+    receive(machine.connection, Command(argv=("sh", "-c", script), timeout=None), aside, progress=progress)
+
+
+def _pack(record: JobRecord, patterns: Sequence[str], *, names: bool = False) -> str:
+    """Write the script that packs outputs; patterns that nothing matches are left out."""
+    folder = record.spec.directory
+    where = expand_path(str(folder)) if folder else quote(f"{in_folder(record.root, record.id)}/work")
+    words = " ".join(quote(word) if names else quote_pattern(word) for word in patterns)
+    keep = 'for f in "$@"; do shift; if [ -e "$f" ] || [ -L "$f" ]; then set -- "$@" "$f"; fi; done'
+    return f'cd {where} && set -- {words} && {keep}; [ $# -eq 0 ] || tar -cf - -- "$@"'
+
+
+def _settle(aside: Path, to: Path) -> Iterator[Path]:
+    """Move what has arrived to its place: each file by a rename, folders merged."""
+    for folder, folders, files in os.walk(aside):
+        here = to / Path(folder).relative_to(aside)
+        here.mkdir(parents=True, exist_ok=True)
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        for name in sorted([*files, *links]):
+            (Path(folder) / name).replace(here / name)
+            yield here / name

@@ -1,0 +1,131 @@
+"""Waiting for jobs: told by their records, with the batch system asked only now and then."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from jobferry.clock import Clock
+from jobferry.errors import TransportError, WaitTimeout
+from jobferry.model.record import JobRecord
+from jobferry.polling import WATCH_SECONDS
+from jobferry.verdict import FINISHING
+
+logger = logging.getLogger(__name__)
+
+Look = Callable[[Sequence[JobRecord]], list[JobRecord]]
+Notice = Callable[[str], None]
+OnChange = Callable[[JobRecord], None]
+
+_FIRST_BACK_OFF = 1.0
+_LONGEST_BACK_OFF = 60.0
+
+
+class Waiter:
+    """Waits for jobs of one machine or of several.
+
+    Args:
+        refresh: asks the machines as often as they may be asked.
+        watch: waits over there for news of the records, so many seconds at most.
+        notice: told, once each, of what stands in the way.
+    """
+
+    def __init__(
+        self,
+        refresh: Look,
+        watch: Callable[[Sequence[JobRecord], int], list[JobRecord]],
+        clock: Clock,
+        notice: Notice | None = None,
+    ) -> None:
+        self._refresh = refresh
+        self._watch = watch
+        self._clock = clock
+        self._notice = notice or logger.warning
+        self._back_off = 0.0
+
+    def wait(
+        self,
+        records: Sequence[JobRecord],
+        timeout: timedelta | None = None,
+        on_change: OnChange | None = None,
+    ) -> list[JobRecord]:
+        """Wait until all jobs have ended.
+
+        Raises:
+            WaitTimeout: the time is over; the jobs go on.
+        """
+        end = None if timeout is None else self._clock.monotonic() + timeout.total_seconds()
+        current = self._tell(list(records), self._refresh(records), on_change)
+        while any(not record.state.final for record in current):
+            left = None if end is None else end - self._clock.monotonic()
+            if left is not None and left <= 0:
+                raise _too_late(current)
+            current = self._tell(current, self._look(current, left), on_change)
+        return current
+
+    def _look(self, records: Sequence[JobRecord], left: float | None) -> list[JobRecord]:
+        try:
+            seen = self._next(records, left)
+        except TransportError as error:
+            self._pause(error, left)
+            return list(records)
+        self._back_off = 0.0
+        return seen
+
+    def _next(self, records: Sequence[JobRecord], left: float | None) -> list[JobRecord]:
+        if any(_is_about_to_end(record, self._clock.now()) for record in records):
+            # its last record is there: only the moment is missing in which the queue lets go
+            self._clock.sleep(_within(FINISHING.total_seconds(), left))
+            return self._refresh(records)
+        waiting = [record for record in records if not record.state.final and record.native_id]
+        if not waiting:
+            self._clock.sleep(_within(_FIRST_BACK_OFF, left))
+            return self._refresh(records)
+        seconds = WATCH_SECONDS if left is None else max(1, min(WATCH_SECONDS, round(left)))
+        watched = self._watch(records, seconds)
+        return self._refresh(watched)
+
+    def _pause(self, error: TransportError, left: float | None) -> None:
+        if not self._back_off:
+            self._notice(f"{error}; the jobs go on, trying again")
+        self._back_off = min(_LONGEST_BACK_OFF, self._back_off * 2 or _FIRST_BACK_OFF)
+        # jittered, so that many clients do not come back at the same moment
+        self._clock.sleep(_within(self._back_off * random.uniform(0.75, 1.25), left))
+
+    @staticmethod
+    def _tell(
+        before: Sequence[JobRecord],
+        after: list[JobRecord],
+        on_change: OnChange | None,
+    ) -> list[JobRecord]:
+        states = {record.id: record.state for record in before}
+        for record in after:
+            if on_change is not None and record.state is not states.get(record.id):
+                on_change(record)
+        return after
+
+
+def _is_about_to_end(record: JobRecord, now: datetime) -> bool:
+    statuses = [record.status, *record.tasks.values()]
+    since = [
+        status.finishing_since for status in statuses if status.finishing_since and not status.state.final
+    ]
+    return any(now - moment < 2 * FINISHING for moment in since)
+
+
+def _within(seconds: float, left: float | None) -> float:
+    return seconds if left is None else max(0.0, min(seconds, left))
+
+
+def _too_late(records: Sequence[JobRecord]) -> WaitTimeout:
+    going = [record for record in records if not record.state.final]
+    first = going[0]
+    more = f" and {len(going) - 1} more" if len(going) > 1 else ""
+    return WaitTimeout(
+        f"{first.id}{more} still {first.state.value.lower()} when the time was over",
+        hint=f"it goes on; `jobferry wait {first.id}` waits again",
+        machine=first.machine.name,
+        job_id=first.id,
+    )
