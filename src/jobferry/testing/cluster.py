@@ -1,0 +1,273 @@
+"""A Slurm of one machine, without Slurm: its programs on PATH, its jobs as processes."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import jobferry.testing.fakesched as fakesched
+from jobferry.client import Client
+from jobferry.clock import SystemClock
+from jobferry.machine_handle import Machine
+from jobferry.model.command import Command
+from jobferry.opened import preamble
+from jobferry.testing.fakesched import rows, slurm
+from jobferry.testing.fakesched import state as files
+from jobferry.testing.fakesched.program import CONTROL
+from jobferry.testing.faults import Fault
+from jobferry.testing.transport import FakeTransport
+from jobferry.transports.base import Transport
+from jobferry.transports.connection import Connection
+from jobferry.transports.local import LocalTransport
+
+_SUBMISSION_FAULTS = (Fault.REFUSED, Fault.ACCEPTED_THEN_FAILED)
+_IMPORT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from {} import main; main()"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeJob:
+    """What the batch system knows of a job, or of one task of an array.
+
+    Attributes:
+        native_id: as the queue shows it: ``7``, or ``7_3`` for a task.
+        state: Slurm's word for it.
+        restarts: how many times it was started again.
+    """
+
+    native_id: str
+    name: str
+    state: str
+    restarts: int
+
+
+class FakeCluster:
+    """A Slurm family in a folder: ``sbatch squeue sacct scancel scontrol sinfo``.
+
+    ::
+
+        with FakeCluster(tmp_path / "cluster", autostart=False) as cluster:
+            job = cluster.machine(client).submit(["./solve"])
+            cluster.start_jobs()
+
+    Args:
+        folder: where all of it is kept; made when entered.
+        autostart: whether jobs start by themselves; otherwise they wait for `start_jobs`.
+        accounting: whether it is there; ``down`` is configured but does not answer.
+
+    Attributes:
+        bin: the folder with the programs.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        autostart: bool = True,
+        accounting: Literal["on", "off", "down"] = "on",
+        partitions: Iterable[str] = ("cpu", "gpu"),
+    ) -> None:
+        self.folder = folder
+        self.bin = folder / "bin"
+        self._begin = files.beginning(autostart, accounting, list(partitions))
+
+    def __enter__(self) -> Self:
+        for name in ("bin", "spool", "root"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        files.create(self.folder, self._begin)
+        _write_programs(self.folder, self.bin)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all jobs, and the programs that hang."""
+        with files.locked(self.folder) as state:
+            hung, state["hung"] = state["hung"], []
+        _signal(hung, signal.SIGKILL)
+        self._steer("end-all")
+
+    # -- reaching it
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which a process finds the programs."""
+        return {"PATH": f"{self.bin}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+
+    def transport(self) -> FakeTransport:
+        """Return a link to it, on which faults can be injected as well."""
+        return FakeTransport(over=LocalTransport(), environment=self.environment)
+
+    def machine(
+        self, client: Client, *, name: str = "fake", transport: Transport | None = None, **fields: Any
+    ) -> Machine:
+        """Return the cluster as a machine of a client.
+
+        Args:
+            transport: the link to use; `transport()` makes one.
+            fields: any field of a machine, such as ``poll_interval``.
+        """
+        given = {"scheduler": "slurm", "root": str(self.folder / "root"), "transport": "local", **fields}
+        made = Machine(name=name, client=client, **given)
+        opened = client.open(made)
+        opened.connection = Connection(transport or self.transport(), preamble(), client.clock)
+        return made
+
+    # -- looking at it
+
+    @property
+    def calls(self) -> list[list[str]]:
+        """Every call of a program, the oldest first: its name and its arguments."""
+        return files.read_calls(self.folder)
+
+    def called(self, program: str) -> list[list[str]]:
+        """Return the calls of one program, without those that only asked for its version."""
+        return [call for call in self.calls if call[0] == program and call[1:] != ["--version"]]
+
+    @property
+    def jobs(self) -> list[FakeJob]:
+        """All jobs ever taken, the oldest first, as they truly are; an array is its tasks."""
+        with files.locked(self.folder) as state:
+            truth: files.State = {**state, "faults": []}
+            return [_describe(truth, job) for job in state["jobs"]]
+
+    @property
+    def hung(self) -> int:
+        """How many programs hang at this moment."""
+        with files.locked(self.folder) as state:
+            return len(state["hung"])
+
+    def wait_for(self, condition: Callable[[FakeCluster], bool], *, limit: float = 10.0) -> None:
+        """Wait, in real time, until something is true of the cluster.
+
+        Raises:
+            TimeoutError: it has not become true within `limit` seconds.
+        """
+        clock = SystemClock()
+        end = clock.monotonic() + limit
+        while not condition(self):
+            if clock.monotonic() > end:
+                raise TimeoutError(f"not within {limit:g} s; jobs: {self.jobs}")
+            clock.sleep(0.01)
+
+    def wait_for_jobs(self, state: str, *, limit: float = 10.0) -> None:
+        """Wait, in real time, until all jobs are in a state, in Slurm's word for it."""
+        self.wait_for(lambda cluster: all(job.state == state for job in cluster.jobs), limit=limit)
+
+    # -- steering it
+
+    def start_jobs(self, *native_ids: str) -> None:
+        """Let jobs start, these or all that wait now."""
+        self._steer("start", *native_ids)
+
+    def requeue(self, native_id: str) -> None:
+        """Start a job again, ending its present run first; it waits if jobs do not start by themselves."""
+        self._steer("requeue", native_id)
+
+    def set_state(self, native_id: str, word: str) -> None:
+        """End a job with a final word, or show any other word for it; empty shows the truth again.
+
+        ``NODE_FAIL``, ``BOOT_FAIL`` and ``OUT_OF_MEMORY`` kill it without a last word; ``TIMEOUT``,
+        ``PREEMPTED`` and ``CANCELLED`` ask it to end first.
+        """
+        self._steer("set", native_id, word)
+
+    def forget(self, native_id: str, *, accounting: bool = False) -> None:
+        """Let the queue forget a job, as it does some minutes after a job's end; and accounting too."""
+        with files.locked(self.folder) as state:
+            for job in files.find(state, native_id):
+                job["in_queue"] = False
+                job["in_books"] = job["in_books"] and not accounting
+
+    def reuse_id(self, native_id: str) -> None:
+        """Give the next job an id that was used before."""
+        with files.locked(self.folder) as state:
+            state["next_id"] = int(native_id)
+
+    def set_accounting(self, mode: Literal["on", "off", "down"]) -> None:
+        """Switch accounting on or off, or let it fail to answer."""
+        with files.locked(self.folder) as state:
+            state["accounting"] = mode
+
+    # -- breaking it
+
+    def inject(
+        self,
+        fault: Fault,
+        *programs: str,
+        times: int | None = None,
+        taken: bool = False,
+        words: str = "",
+    ) -> None:
+        """Let something go wrong until it is cleared.
+
+        Args:
+            programs: which of them err; none stands for all that can.
+            times: how many calls; None is every one.
+            taken: whether what was asked for is done all the same.
+            words: what is said, where the usual words will not do.
+        """
+        if not programs and fault in _SUBMISSION_FAULTS:
+            programs = ("sbatch",)
+        made = files.Fault(
+            kind=fault.value,
+            programs=list(programs),
+            left=times,
+            taken=taken or fault is Fault.ACCEPTED_THEN_FAILED,
+            words=words,
+        )
+        with files.locked(self.folder) as state:
+            state["faults"].append(made)
+            if fault is Fault.ACCOUNTING_LAGS:
+                state["books"] = copy.deepcopy(state["jobs"])
+
+    def clear(self, *faults: Fault) -> None:
+        """Let all go well again, or only so far as these faults are concerned."""
+        gone = {fault.value for fault in faults or Fault}
+        with files.locked(self.folder) as state:
+            state["faults"] = [fault for fault in state["faults"] if fault["kind"] not in gone]
+            if Fault.ACCOUNTING_LAGS in gone:
+                state["books"] = None
+            released: list[int] = []
+            if Fault.HANG in gone:
+                released, state["hung"] = state["hung"], []
+        _signal(released, signal.SIGUSR1)
+
+    def _steer(self, *words: str) -> None:
+        result = LocalTransport().run(Command(argv=(str(self.bin / CONTROL), *words)))
+        if result.exit_code != 0:
+            raise RuntimeError(result.words)
+
+
+def _write_programs(folder: Path, where: Path) -> None:
+    source = Path(__file__).parents[2]
+    start = _IMPORT.format(f"{fakesched.__name__}.program")
+    for name in (*slurm.PROGRAMS, CONTROL):
+        # -S and -E: fast, and the same whatever environment calls it
+        words = (sys.executable, "-ESs", "-c", start, str(source), str(folder), name)
+        (where / name).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', "utf-8")
+        (where / name).chmod(0o755)
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _describe(state: files.State, job: files.Job) -> FakeJob:
+    number = job["native_id"] if job["array"] is None else f"{job['array']}_{job['task']}"
+    return FakeJob(
+        native_id=str(number),
+        name=job["name"],
+        state=rows.shown(state, job),
+        restarts=job["restarts"],
+    )

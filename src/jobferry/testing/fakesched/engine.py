@@ -1,0 +1,163 @@
+"""What any batch system does with jobs: wait, start, hold, end, start again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from jobferry.testing.fakesched import runner
+from jobferry.testing.fakesched.state import ENDED, RUNNING, WAITING, Job, State, find
+
+NODE = "fake1"
+# a signal to the keeper of a job: end it as a batch system does, or as the death of its node does
+GENTLY, AT_ONCE = signal.SIGUSR1, signal.SIGUSR2
+
+
+def submit(
+    state: State,
+    folder: Path,
+    *,
+    script: bytes,
+    name: str,
+    output: str,
+    held: bool,
+    indices: Sequence[int] | None,
+    limit: int | None,
+    dependencies: list[tuple[str, int]],
+) -> int:
+    """Take a job, keep its script and environment, and start it if it may; return its id."""
+    native_id = state["next_id"]
+    state["submissions"] += 1
+    tasks = [None] if indices is None else list(indices)
+    state["next_id"] += len(tasks)
+    runner.spool(folder, state["submissions"], script)
+    for number, task in enumerate(tasks):
+        state["jobs"].append(
+            Job(
+                submission=state["submissions"], native_id=native_id + number,
+                array=None if task is None else native_id, task=task, limit=limit, name=name,
+                folder=str(Path.cwd()), output=output, dependencies=dependencies, free=state["autostart"],
+                held=held, phase=WAITING, code=0, signal=0, cause="", reason="", word="",
+                submitted=time.time(), started=0.0, ended=0.0, restarts=0, requeued=False, runner=0,
+                in_queue=True, in_books=True,
+            )
+        )  # fmt: skip
+    schedule(state, folder)
+    return native_id
+
+
+def schedule(state: State, folder: Path) -> None:
+    """Start what may start; end what waits for something that cannot come any more."""
+    for index, job in enumerate(state["jobs"]):
+        if job["phase"] != WAITING or job["held"]:
+            continue
+        met = _dependencies_met(state, job)
+        job["reason"] = "" if met else "Dependency"
+        if met is None:
+            end(job, "CANCELLED")
+            job["reason"] = "DependencyNeverSatisfied"
+        elif met and job["free"]:
+            if job["limit"] is not None and _running(state, job) >= job["limit"]:
+                job["reason"] = "JobArrayTaskLimit"
+                continue
+            job["phase"], job["started"], job["reason"] = RUNNING, time.time(), ""
+            job["runner"] = runner.start(folder, index, job, note_end)
+
+
+def _dependencies_met(state: State, job: Job) -> bool | None:
+    """Tell whether a job may go on; None when it never can."""
+    waits = False
+    for kind, native_id in job["dependencies"]:
+        others = find(state, str(native_id))
+        if any(other["phase"] != ENDED for other in others):
+            waits = True
+            continue
+        good = all(succeeded(other) for other in others)
+        if (kind == "afterok" and not good) or (kind == "afternotok" and good):
+            return None
+    return not waits
+
+
+def succeeded(job: Job) -> bool:
+    """Whether a job that has ended did so by itself and well."""
+    return job["cause"] in ("", "COMPLETED") and job["code"] == 0 and job["signal"] == 0
+
+
+def _running(state: State, job: Job) -> int:
+    return sum(
+        other["submission"] == job["submission"] and other["phase"] == RUNNING for other in state["jobs"]
+    )
+
+
+def free(state: State, folder: Path, ids: Sequence[str]) -> None:
+    """Let jobs start, these or all that wait; they may still be held or depend on others."""
+    jobs = [job for native_id in ids for job in find(state, native_id)] if ids else state["jobs"]
+    for job in jobs:
+        job["free"] = True
+    schedule(state, folder)
+
+
+def hold(job: Job) -> None:
+    """Keep a waiting job from starting."""
+    job["held"], job["reason"] = True, "JobHeldUser"
+
+
+def release(state: State, folder: Path, jobs: Sequence[Job]) -> None:
+    """Let held jobs go."""
+    for job in jobs:
+        job["held"], job["reason"] = False, ""
+    schedule(state, folder)
+
+
+def end(job: Job, cause: str, *, how: signal.Signals = GENTLY) -> None:
+    """End a job for a cause; one that runs is ended by its keeper, or dies with its node."""
+    if job["phase"] == ENDED:
+        return
+    job["cause"] = cause
+    if job["phase"] == RUNNING:
+        _signal(job, how)
+        if how is GENTLY:
+            return
+    job["phase"], job["ended"], job["runner"] = ENDED, time.time(), 0
+
+
+def requeue(state: State, folder: Path, job: Job) -> None:
+    """Start a job again: at once when it has ended, or else when its present run has been ended."""
+    job["requeued"] = True
+    if job["phase"] == RUNNING:
+        _signal(job, GENTLY)
+        return
+    again(state, job)
+    schedule(state, folder)
+
+
+def again(state: State, job: Job) -> None:
+    """Make a job wait for its next start."""
+    job["restarts"] += 1
+    job["phase"], job["requeued"], job["free"] = WAITING, False, state["autostart"]
+    job["code"], job["signal"], job["cause"], job["runner"] = 0, 0, "", 0
+    job["reason"] = "BeginTime"
+
+
+def note_end(state: State, folder: Path, index: int, status: int) -> None:
+    """Write down how a job's process ended; called by its keeper."""
+    job = state["jobs"][index]
+    if job["phase"] != RUNNING or job["runner"] != os.getpid():
+        return
+    if job["requeued"]:
+        again(state, job)
+    else:
+        code = os.waitstatus_to_exitcode(status)
+        job["code"], job["signal"] = max(code, 0), max(-code, 0)
+        job["phase"], job["ended"], job["runner"] = ENDED, time.time(), 0
+    schedule(state, folder)
+
+
+def _signal(job: Job, number: signal.Signals) -> None:
+    if job["runner"]:
+        with suppress(ProcessLookupError):
+            os.kill(job["runner"], number)

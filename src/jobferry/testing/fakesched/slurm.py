@@ -1,0 +1,215 @@
+"""The dialect of Slurm: options in, words out. Written from the man pages and from what 22.05 prints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from jobferry.testing.fakesched import engine
+from jobferry.testing.fakesched.faults import SUBMIT_FAILED, Said
+from jobferry.testing.fakesched.options import Options, read_options, read_script
+from jobferry.testing.fakesched.rows import (
+    MAX_ARRAY_SIZE,
+    VERSION,
+    accounting_row,
+    config,
+    fill,
+    grouped,
+    line,
+    shown,
+)
+from jobferry.testing.fakesched.state import ENDED, WAITING, Job, State, find
+
+_UNKNOWN = "slurm_load_jobs error: Invalid job id specified\n"
+
+Answer = Callable[[State, Path, list[str]], Said]
+
+
+def sbatch(state: State, folder: Path, argv: list[str]) -> Said:
+    """Take a job."""
+    if argv and argv[0] in ("--version", "-V"):
+        return f"slurm {VERSION}\n", "", 0
+    try:
+        options, words = read_options("sbatch", argv)
+        script, inside = read_script(words)
+    except ValueError as error:
+        return "", f"sbatch: {error}\n", 255
+    options = {**inside, **options}
+    indices, limit = _array(options)
+    dependencies = _dependencies(options.get("dependency", ""))
+    problem = _problem(state, options, indices, dependencies)
+    if problem:
+        return "", f"{SUBMIT_FAILED}{problem}\n", 1
+    native_id = engine.submit(
+        state,
+        folder,
+        script=script,
+        name=options.get("job-name", words[0].rpartition("/")[2] if words else "sbatch"),
+        output=options.get("output", "slurm-%j.out" if indices is None else "slurm-%A_%a.out"),
+        held="hold" in options,
+        indices=indices,
+        limit=limit,
+        dependencies=dependencies,
+    )
+    return f"{native_id}\n" if "parsable" in options else f"Submitted batch job {native_id}\n", "", 0
+
+
+def _problem(
+    state: State, options: Options, indices: list[int] | None, dependencies: Sequence[tuple[str, int]]
+) -> str:
+    partition = options.get("partition")
+    if partition is not None and partition not in state["partitions"]:
+        return "Invalid partition name specified"
+    if indices is not None and (not indices or indices[-1] >= MAX_ARRAY_SIZE):
+        return "Invalid job array specification"
+    if any(not _in_queue(state, str(native_id)) for _, native_id in dependencies):
+        return "Job dependency problem"
+    return ""
+
+
+def _array(options: Options) -> tuple[list[int] | None, int | None]:
+    text = options.get("array")
+    if text is None:
+        return None, None
+    body, _, limit = text.partition("%")
+    indices: set[int] = set()
+    for part in body.split(","):
+        match = re.fullmatch(r"(\d+)(?:-(\d+)(?::(\d+))?)?", part)
+        if not match:
+            return [], None
+        indices.update(range(int(match[1]), int(match[2] or match[1]) + 1, int(match[3] or 1)))
+    return sorted(indices), int(limit) if limit else None
+
+
+def _dependencies(text: str) -> list[tuple[str, int]]:
+    found = []
+    for group in filter(None, text.split(",")):
+        kind, *ids = group.split(":")
+        found += [(kind, int(native_id)) for native_id in ids if native_id.isdecimal()]
+    return found
+
+
+# -- looking
+
+
+def squeue(state: State, folder: Path, argv: list[str]) -> Said:
+    """Show what the queue remembers."""
+    options, _ = read_options("squeue", argv)
+    remembered = [job for job in state["jobs"] if job["in_queue"]]
+    if "jobs" in options:
+        ids = options["jobs"].split(",")
+        found = [find(state, native_id, remembered) for native_id in ids]
+        if len(ids) == 1 and not found[0]:
+            return "", _UNKNOWN, 1
+        jobs = [job for group in found for job in group]
+    else:
+        jobs = remembered
+    if "name" in options:
+        jobs = [job for job in jobs if job["name"] in options["name"].split(",")]
+    if options.get("states", "").lower() != "all":
+        jobs = [job for job in jobs if shown(state, job) not in FINAL]
+    layout = options.get("format", "%i %P %j %u %T %r")
+    rows = [] if "noheader" in options else [re.sub(r"%(\w)", r"\1", layout)]
+    rows += [fill(layout, state, group) for group in grouped(state, jobs)]
+    return "".join(f"{row}\n" for row in rows), "", 0
+
+
+def _in_queue(state: State, native_id: str) -> list[Job]:
+    return [job for job in find(state, native_id) if job["in_queue"]]
+
+
+def sacct(state: State, folder: Path, argv: list[str]) -> Said:
+    """Show what accounting has written down."""
+    if state["accounting"] == "off":
+        return "", "Slurm accounting storage is disabled\n", 1
+    if state["accounting"] == "down":
+        return "", "sacct: error: Problem talking to the database: Connection refused\n", 1
+    options, _ = read_options("sacct", argv)
+    books = state["jobs"] if state["books"] is None else state["books"]
+    jobs = [job for job in books if job["in_books"]]
+    if "jobs" in options:
+        jobs = [job for native_id in options["jobs"].split(",") for job in find(state, native_id, jobs)]
+    if "name" in options:
+        jobs = [job for job in jobs if job["name"] in options["name"].split(",")]
+    names = options.get("format", "JobID,JobName,State,ExitCode").split(",")
+    rows = [accounting_row(state, group, names) for group in grouped(state, jobs)]
+    return "".join(f"{row}\n" for row in rows), "", 0
+
+
+# -- acting
+
+
+def scancel(state: State, folder: Path, argv: list[str]) -> Said:
+    """End jobs; those it does not know, or that have ended, are no error."""
+    _, ids = read_options("scancel", argv)
+    for native_id in ids:
+        for job in _in_queue(state, native_id):
+            engine.end(job, "CANCELLED")
+    engine.schedule(state, folder)
+    return "", "", 0
+
+
+def scontrol(state: State, folder: Path, argv: list[str]) -> Said:
+    """Show a job or the configuration; hold, release, requeue."""
+    words = [word for word in argv if not word.startswith("-")]
+    if words[:2] == ["show", "config"]:
+        return config(state), "", 0
+    if words[:2] == ["show", "job"]:
+        jobs = _in_queue(state, words[2]) if len(words) > 2 else [j for j in state["jobs"] if j["in_queue"]]
+        return ("".join(map(line(state), jobs)), "", 0) if jobs else ("", _UNKNOWN, 1)
+    verb, ids = (words[0], words[1].split(",")) if len(words) == 2 else ("", [])
+    jobs = [job for native_id in ids for job in _in_queue(state, native_id)]
+    if not jobs:
+        return "", f"Invalid job id specified for job {','.join(ids)}\n", 1
+    if verb in ("hold", "release") and any(job["phase"] != WAITING for job in jobs):
+        return "", f"Job is no longer pending execution for job {','.join(ids)}\n", 1
+    if verb == "hold":
+        for job in jobs:
+            engine.hold(job)
+    elif verb == "release":
+        engine.release(state, folder, jobs)
+    elif verb == "requeue":
+        for job in jobs:
+            engine.requeue(state, folder, job)
+    else:
+        return "", f"scontrol: error: invalid keyword: {' '.join(argv)}\n", 1
+    return "", "", 0
+
+
+def sinfo(state: State, folder: Path, argv: list[str]) -> Said:
+    """Show the partitions."""
+    options, _ = read_options("sinfo", argv)
+    layout = options.get("format", "%P %a %l %D %T")
+    rows = [] if "noheader" in options else ["PARTITION AVAIL TIMELIMIT NODES STATE"]
+    for number, partition in enumerate(state["partitions"]):
+        default = "" if number else "*"
+        words = {"P": f"{partition}{default}", "a": "up", "l": "infinite", "D": "1", "T": "idle"}
+        rows.append(re.sub(r"%(\w)", lambda match, words=words: words.get(match[1], ""), layout))  # type: ignore[misc]
+    return "".join(f"{row}\n" for row in rows), "", 0
+
+
+PROGRAMS: dict[str, Answer] = {
+    "sbatch": sbatch,
+    "squeue": squeue,
+    "sacct": sacct,
+    "scancel": scancel,
+    "scontrol": scontrol,
+    "sinfo": sinfo,
+}
+# ends that come with a node's death; the others let a job's script say its last words
+AT_ONCE = frozenset({"NODE_FAIL", "BOOT_FAIL", "OUT_OF_MEMORY"})
+FINAL = AT_ONCE | {"CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "PREEMPTED", "TIMEOUT"}
+
+
+def set_state(state: State, folder: Path, native_id: str, word: str) -> None:
+    """End a job with a final word, or show any other word for it; an empty one shows the truth again."""
+    for job in find(state, native_id):
+        if word not in FINAL:
+            job["word"] = word
+            continue
+        job["word"] = ""
+        if job["phase"] == ENDED:
+            job["cause"] = word
+        engine.end(job, word, how=engine.AT_ONCE if word in AT_ONCE else engine.GENTLY)
+    engine.schedule(state, folder)

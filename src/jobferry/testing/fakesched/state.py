@@ -1,0 +1,143 @@
+"""All that the fake batch system knows: one file, changed by one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypedDict
+
+WAITING, RUNNING, ENDED = "waiting", "running", "ended"
+
+
+class Job(TypedDict):
+    """A job, or one task of an array.
+
+    `submission` counts them for ever, while a `native_id` may be used again. `array` is the native id of the
+    whole. `free` says whether it may start, `cause` what ended it from outside, `word` what is shown in the
+    place of the truth, `in_queue` and `in_books` who still remembers it. `runner` is
+    the process that keeps it.
+    """
+
+    submission: int
+    native_id: int
+    array: int | None
+    task: int | None
+    limit: int | None
+    name: str
+    folder: str
+    output: str
+    dependencies: list[tuple[str, int]]
+    free: bool
+    held: bool
+    phase: str
+    code: int
+    signal: int
+    cause: str
+    reason: str
+    word: str
+    submitted: float
+    started: float
+    ended: float
+    restarts: int
+    requeued: bool
+    runner: int
+    in_queue: bool
+    in_books: bool
+
+
+class Fault(TypedDict):
+    """What goes wrong; see `faults.py`."""
+
+    kind: str
+    programs: list[str]
+    left: int | None
+    taken: bool
+    words: str
+
+
+class State(TypedDict):
+    """Everything. `books` is what accounting knows while it lags; `hung` the programs that hang."""
+
+    next_id: int
+    submissions: int
+    autostart: bool
+    accounting: str
+    partitions: list[str]
+    jobs: list[Job]
+    faults: list[Fault]
+    books: list[Job] | None
+    hung: list[int]
+
+
+def beginning(autostart: bool, accounting: str, partitions: list[str]) -> State:
+    """Make a state without jobs."""
+    return State(
+        next_id=1,
+        submissions=0,
+        autostart=autostart,
+        accounting=accounting,
+        partitions=partitions,
+        jobs=[],
+        faults=[],
+        books=None,
+        hung=[],
+    )
+
+
+def create(folder: Path, state: State) -> None:
+    """Write the first state; the queue, accounting and the list of calls begin anew."""
+    (folder / "lock").touch()
+    (folder / "calls").write_bytes(b"")
+    _write(folder, state)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[State]:
+    """Give the state to read and change; what was changed is kept unless an error comes."""
+    with (folder / "lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            state: State = json.loads((folder / "state.json").read_text("utf-8"))
+            yield state
+            _write(folder, state)
+        finally:
+            # said aloud: a process started meanwhile holds the file too
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def _write(folder: Path, state: State) -> None:
+    (folder / "state.json.new").write_text(json.dumps(state), "utf-8")
+    (folder / "state.json.new").replace(folder / "state.json")
+
+
+def note_call(folder: Path, argv: list[str]) -> None:
+    """Write down a call, also one that will never answer."""
+    line = json.dumps(argv).encode() + b"\n"
+    file = os.open(folder / "calls", os.O_WRONLY | os.O_APPEND)
+    os.write(file, line)
+    os.close(file)
+
+
+def read_calls(folder: Path) -> list[list[str]]:
+    """Read all calls, the oldest first."""
+    return [json.loads(line) for line in (folder / "calls").read_text("utf-8").splitlines()]
+
+
+def find(state: State, native_id: str, jobs: list[Job] | None = None) -> list[Job]:
+    """Find what an id means: a job, all tasks of an array, or one as ``7_3``; of reused ids, the newest."""
+    whole, _, task = native_id.partition("_")
+    if not whole.isdecimal() or (task and not task.isdecimal()):
+        return []
+    number = int(whole)
+    found = [
+        job
+        for job in (state["jobs"] if jobs is None else jobs)
+        if number in (job["array"], None if task else job["native_id"])
+        and (not task or job["task"] == int(task))
+    ]
+    newest = max((job["submission"] for job in found), default=0)
+    return [job for job in found if job["submission"] == newest]

@@ -1,0 +1,1 @@
+"""The whole of Jobferry on a fake cluster: no network, no waiting."""
