@@ -1,0 +1,6 @@
+"""``python -m jobferry``."""
+
+from jobferry.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""``jobferry run``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobferry import Job, api
+from jobferry.cli import _output
+from jobferry.cli._group import INTERRUPTED, declare
+from jobferry.cli._options import WorkCommand, dry_run_option, job_options, work_argument
+from jobferry.cli._plan import render, submit
+
+
+@declare(
+    "run",
+    cls=WorkCommand,
+    examples=(
+        "jobferry run -- python3 -c 'print(6*7)'",
+        "jobferry run -m narval --time 10m --gpus-per-node 1 --input train.py \\",
+        "    --output 'model/*' -- python3 train.py --lr 0.1",
+        "jobferry run -m narval --time 5m script.sh",
+    ),
+)
+@job_options
+@dry_run_option
+@work_argument
+def command(machine: str | None, dry_run: bool, words: tuple[str, ...], **options: Any) -> int:
+    """Submit a job, follow it, fetch its outputs and end as it ends.
+
+    What the job prints comes as it prints it; its outputs come to the current folder. The exit code is
+    the job's own, 128 + n for signal n. Ctrl-C asks whether to leave the job running or to cancel it; a
+    second one leaves.
+    """
+    if dry_run:
+        render(machine, words, options)
+        return 0
+    job = submit(machine, words, options)
+    try:
+        _output.notice(f"{job.id}: submitted to {job.record.machine.name}")
+        job = api.follow(job, _write, on_change=_tell, notice=_output.warning)
+        if job.record.spec.outputs:
+            with _output.progress("fetching") as progress:
+                job.fetch(".", progress=progress)
+    except KeyboardInterrupt:
+        return _interrupted(job)
+    job.check()
+    return 0
+
+
+def _write(stream: str, piece: bytes) -> None:
+    (_output.talk_bytes if stream == "stderr" else _output.data_bytes)(piece)
+
+
+def _tell(job: Job) -> None:
+    _output.notice(f"{job.id}: {job.record.state.value.lower()}")
+
+
+def _interrupted(job: Job) -> int:
+    """Ask what is to become of the job; without an answer it goes on."""
+    try:
+        if _output.ask("\ninterrupted: (l)eave it running or (c)ancel it?", "lc") == "c":
+            api.cancel([job])
+            _output.talk(f"{job.id}: cancelled")
+            return INTERRUPTED
+    except KeyboardInterrupt:
+        pass
+    _output.talk(f"{job.id} goes on: `jobferry logs -f {job.id}`, `jobferry cancel {job.id}`")
+    return INTERRUPTED
