@@ -1,0 +1,1 @@
+"""Real servers for the live tests, started without systemd and stopped without traces."""
