@@ -94,11 +94,11 @@ def files(bed: Bed, rtt: int, runs: int) -> Iterator[Result]:
         far.piped(f"$SSH 'tar cf - -C {at}/0 .' | tar xf - -C {to}")
 
     ours, bare = in_turn(runs, lambda: far.machine.put(f"{tree}/", f"{at}/{next(turn)}"), bare_put)
-    yield _comparison("files", far, f"put, {what}", "tar | ssh tar", ours, bare, aim=1.2)
+    yield _comparison("files", far, f"put, {what}", "tar through ssh", ours, bare, aim=1.2)
     ours, bare = in_turn(
         runs, lambda: far.machine.get(f"{at}/0/", far.folder / f"home{next(turn)}"), bare_get
     )
-    yield _comparison("files", far, f"get, {what}", "ssh tar | tar", ours, bare, aim=1.2)
+    yield _comparison("files", far, f"get, {what}", "tar through ssh", ours, bare, aim=1.2)
     far.bare(f"rm -rf {at}")
 
 
@@ -125,13 +125,13 @@ def huge_file(bed: Bed, rtt: int, runs: int) -> Iterator[Result]:
         lambda: measured("put", str(source), there),
         lambda: far.piped(f"cat {source} | $SSH 'cat >{there}.bare'"),
     )
-    yield _comparison("huge-file", far, f"put, {size}", "cat | ssh cat", ours, bare)
+    yield _comparison("huge-file", far, f"put, {size}", "cat through ssh", ours, bare)
     ours, bare = in_turn(
         turns,
         lambda: measured("get", there, str(home)),
         lambda: far.piped(f"$SSH 'cat {there}.bare' | cat >{home}.bare"),
     )
-    yield _comparison("huge-file", far, f"get, {size}", "ssh cat | cat", ours, bare)
+    yield _comparison("huge-file", far, f"get, {size}", "cat through ssh", ours, bare)
     for verb, megabytes in peaks.items():
         what = f"peak memory of {verb}, {size}"
         yield Figure(

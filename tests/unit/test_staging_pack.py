@@ -212,7 +212,10 @@ HEADERS = st.fixed_dictionaries(
 
 
 @given(
-    name=st.binary(min_size=1, max_size=300).filter(lambda raw: b"\0" not in raw).map(os.fsdecode),
+    # a name ends in a slash only where tarfile puts it
+    name=st.binary(min_size=1, max_size=300)
+    .filter(lambda raw: b"\0" not in raw and not raw.endswith(b"/"))
+    .map(os.fsdecode),
     fields=HEADERS,
 )
 def test_short_way_writes_what_tarfile_writes(name: str, fields: dict[str, object]) -> None:
