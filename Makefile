@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # a module stays on one worker, so that a rig is started once a worker at most
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
-PURE = tests/unit tests/schedulers tests/transports tests/docs
+PURE = tests/unit tests/schedulers tests/transports
 
 help:
 	@echo "make demo    install into $(VENV) and run one job on this machine"
