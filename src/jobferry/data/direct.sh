@@ -56,7 +56,7 @@ jf_direct_status() {
         jf_split "$jf_native"
         if [ "$jf_host" != "$jf_here" ]; then
             echo "$jf_native elsewhere"
-        elif [ "$(jf_start_time "$jf_pid")" = "$jf_began" ]; then
+        elif [ "$(jf_start_time "$jf_pid")" = "$jf_began" ] || jf_has_orphans "$jf_job"; then
             echo "$jf_native R"
         else
             echo "$jf_native gone"
@@ -67,17 +67,24 @@ jf_direct_status() {
 # jf_direct_cancel NATIVE_ID...: end the whole tree of each; its launch script writes the record
 jf_direct_cancel() {
     jf_here=$(uname -n)
+    jf_elsewhere=0
     for jf_native in "$@"; do
         jf_split "$jf_native"
         if [ "$jf_host" != "$jf_here" ]; then
             echo "$jf_native runs on $jf_host, this is $jf_here" >&2
-            return 1
+            jf_elsewhere=1
         elif [ "$(jf_start_time "$jf_pid")" = "$jf_began" ]; then
             kill -TERM "$jf_pid"
         else
             jf_orphans "$jf_job" KILL
         fi
     done
+    return "$jf_elsewhere"
+}
+
+# jf_has_orphans JOB: whether processes of a job go on without the launch script that would have ended them
+jf_has_orphans() {
+    grep -qs "JOBFERRY_TASK=$1:" /proc/[0-9]*/environ 2>/dev/null
 }
 
 # jf_orphans JOB SIGNAL [GROUP]: signal what carries the job's variable, wherever it hid, save those of a group

@@ -24,7 +24,8 @@ jobferry_begin() {
         # only now is it the job that speaks: what start-up files print goes where the launch script's words go
         [ "$1" = job ] || jobferry_suffix=.$1
         exec >>"$jobferry_folder/out/stdout${jobferry_suffix-}" 2>>"$jobferry_folder/out/stderr${jobferry_suffix-}"
-        : >"$jobferry_state/$1.begun"
+        # (a redirection of `:` that fails ends the whole shell)
+        true >"$jobferry_state/$1.begun"
         cd "$JOBFERRY_WORK" || exit 125
         return 0
     fi
@@ -68,6 +69,10 @@ jobferry_claim() {
     case $jobferry_owner in
         "$jobferry_native") return 0 ;;
         '')
+            if [ "$jobferry_restarts" -gt 0 ] && [ -d "$jobferry_claimed" ]; then
+                # the node died before this same job, which is started again, had written its name
+                printf '%s\n' "$jobferry_native" >"$jobferry_claimed/owner" && return 0
+            fi
             # a full disk, or an owner that died at once: nobody runs this task, so it must not look done
             echo "jobferry: $1 of job $JOBFERRY_JOB cannot be claimed: see $jobferry_claimed" >&2
             exit 125
@@ -116,7 +121,7 @@ jobferry_supervise() {
 jobferry_done_already() {
     jobferry_file=$jobferry_state/$jobferry_task.finished
     [ -f "$jobferry_file" ] || return 0
-    if [ "$jobferry_restarts" -gt 0 ] && grep -q ' stopped=[A-Z]' "$jobferry_file"; then
+    if [ "$jobferry_restarts" -gt 0 ] && grep -q -e ' stopped=[A-Z]' -e ' warned=1' "$jobferry_file"; then
         mv "$jobferry_file" "$jobferry_file.$((jobferry_restarts - 1))"
         return 0
     fi
@@ -133,9 +138,15 @@ jobferry_detach() {
 
 # jobferry_await PID: wait for a child through any number of signals; its status is in jobferry_status
 jobferry_await() {
+    jobferry_status=127
     while :; do
         wait "$1"
-        jobferry_status=$?
+        jobferry_waited=$?
+        # a child that this shell has forgotten; another process may have its number by now
+        [ "$jobferry_waited" -ne 127 ] || break
+        jobferry_status=$jobferry_waited
+        # only a trap makes wait return early, and then with more than 128
+        [ "$jobferry_status" -gt 128 ] || break
         kill -0 "$1" 2>/dev/null || break
     done
     # it may have ended between the two; a shell that collected it by itself still knows how, the others say 127
@@ -151,6 +162,7 @@ jobferry_forward() {
             jobferry_stopped=$1
             jobferry_stops=$((jobferry_stops + 1))
             ;;
+        USR1 | USR2) jobferry_warned=1 ;;
     esac
     [ -n "$jobferry_body" ] || return 0
     if [ -z "${jobferry_direct-}" ]; then
@@ -179,7 +191,8 @@ jobferry_after() {
     (
         trap 'kill "$jobferry_nap" 2>/dev/null; exit 0' TERM
         trap '' HUP INT QUIT USR1 USR2 XCPU
-        sleep "$1" &
+        # without the variable that marks what is to be killed with the job
+        (unset JOBFERRY_TASK && exec sleep "$1") &
         jobferry_nap=$!
         shift
         wait "$jobferry_nap" && "$@"
@@ -195,7 +208,7 @@ jobferry_timers() {
 }
 
 jobferry_overtime() {
-    : >"$jobferry_state/$jobferry_task.overtime"
+    true >"$jobferry_state/$jobferry_task.overtime"
     kill -TERM $$
 }
 
@@ -233,7 +246,7 @@ jobferry_end() {
 # jobferry_finish STATUS STOPPED CAUSE: write the finished record and leave with the job's own status
 jobferry_finish() {
     jobferry_record finished "started=$jobferry_began ended=$jobferry_ended status=$1 stopped=$2 cause=$3 \
-oom=${jobferry_ooms-0} used=${jobferry_used-} outputs=${jobferry_listed-}"
+oom=${jobferry_ooms-0} used=${jobferry_used-} warned=${jobferry_warned-} outputs=${jobferry_listed-}"
     exit "$1"
 }
 
@@ -335,6 +348,7 @@ jobferry_array() {
                 echo >&9
             } &
             jobferry_tasks="$jobferry_tasks $!"
+            jobferry_launched="${jobferry_launched-} $jobferry_next"
             jobferry_next=$((jobferry_next + 1))
         done
     done
@@ -343,6 +357,12 @@ jobferry_array() {
         jobferry_await "$jobferry_pid"
     done
     jobferry_ended=$(date +%s)
+    for jobferry_next in ${jobferry_launched-}; do
+        [ ! -f "$jobferry_state/$jobferry_next.finished" ] || continue
+        # its launch script was killed: that is no success, and what it started ends with it
+        jf_orphans "$JOBFERRY_JOB:$jobferry_next" KILL
+        jobferry_worst=137
+    done
     for jobferry_file in "$jobferry_state"/*.finished; do
         jobferry_status=$(sed -n 's/.* status=\([0-9]*\) .*/\1/p' "$jobferry_file" 2>/dev/null)
         [ "${jobferry_status:-0}" -le "$jobferry_worst" ] || jobferry_worst=$jobferry_status

@@ -10,6 +10,7 @@ if [ -n "${SLURM_JOB_ID-}" ]; then
     done
 fi
 
+JF_HOST=$(uname -n)
 JF_PLACE_FAILED=97
 JF_IN_HAND=98
 JF_CANCELLED=99
@@ -35,7 +36,8 @@ jf_enter() {
 
 # jf_begin ID...: begin the folders of jobs aside, all with one process
 jf_begin() {
-    JF_STAGE=$JF_ROOT/jobs/.new-$JF_MARK
+    # a request that is sent again after a lost link must not meet the folders of its first run
+    JF_STAGE=$JF_ROOT/jobs/.new-$JF_MARK.$JF_HOST.$$
     JF_STAGED=$*
     JF_BAD=
     for jf_id in "$@"; do
@@ -169,11 +171,10 @@ jf_grown() {
 
 # jf_until SECONDS COMMAND...: wait until it succeeds, for SECONDS at most
 jf_until() {
-    jf_left=$(($1 * 4))
+    jf_end=$(($(date +%s) + $1))
     shift
     until "$@"; do
-        jf_left=$((jf_left - 1))
-        [ "$jf_left" -gt 0 ] || return 1
+        [ "$(date +%s)" -lt "$jf_end" ] || return 1
         # fractions of a second are not in POSIX, only everywhere
         sleep 0.25 2>/dev/null || sleep 1
     done
@@ -198,7 +199,7 @@ jf_last() {
 # jf_cancel_mark ID...: write down that a cancel was asked for, so that no client and no launch script starts the job
 jf_cancel_mark() {
     for jf_cancelled in "$@"; do
-        [ ! -d "$JF_ROOT/jobs/$jf_cancelled/state" ] || : >"$JF_ROOT/jobs/$jf_cancelled/state/cancel"
+        [ ! -d "$JF_ROOT/jobs/$jf_cancelled/state" ] || true >"$JF_ROOT/jobs/$jf_cancelled/state/cancel"
     done
 }
 

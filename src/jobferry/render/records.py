@@ -32,6 +32,7 @@ class Finished:
         cause: what the launch script knows of its own: ``TIMEOUT``, ``DEPENDENCY``, ``LAUNCH``.
         oom_kills: processes of the job that the kernel killed for memory.
         has_outputs: whether a manifest of outputs was written.
+        warned: whether it was asked to save its work; it may then have asked to be started again.
     """
 
     native_id: str
@@ -45,6 +46,7 @@ class Finished:
     cause: str | None
     oom_kills: int
     has_outputs: bool
+    warned: bool = False
 
 
 @dataclass(slots=True)
@@ -121,6 +123,7 @@ def _finished(fields: Mapping[str, str]) -> Finished:
         cause=fields.get("cause") or None,
         oom_kills=_number(fields.get("oom")),
         has_outputs=bool(fields.get("outputs")),
+        warned=bool(fields.get("warned")),
     )
 
 
