@@ -23,7 +23,7 @@ from jobferry.options import Work
 from jobferry.ownership import is_abandoned
 from jobferry.polling import Poller
 from jobferry.store import Store, default_store_path
-from jobferry.submission import Submitter
+from jobferry.submission import Outcome, Submitter
 from jobferry.watch import Notice, OnChange, Waiter
 
 
@@ -106,10 +106,10 @@ class Client:
         payloads = submitter.prepare(drafts)
         self.store.add(drafts)
         outcomes = submitter.send(payloads, **how)
-        for outcome in outcomes:
-            if outcome.error is not None:
-                raise outcome.error
-        return [outcome.record for outcome in outcomes]
+        # another process may have cancelled one while it was on its way
+        late = [o.record for o in outcomes if o.record.cancelled_at and not o.record.state.final]
+        Controller(opened, self.store, self.clock).cancel(late)
+        return _records_of(outcomes)
 
     def _submitter(self, opened: OpenMachine) -> Submitter:
         return Submitter(opened, self.store, self.clock, self._dependencies)
@@ -226,6 +226,16 @@ class Client:
         with suppress(TransportError):
             return self.refresh(current.values(), force=True)
         return list(current.values())
+
+
+def _records_of(outcomes: Iterable[Outcome]) -> list[JobRecord]:
+    """Return the jobs, or raise what went wrong first."""
+    records = []
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
+        records.append(outcome.record)
+    return records
 
 
 def _unfinished(records: Iterable[JobRecord]) -> list[JobRecord]:

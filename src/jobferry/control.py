@@ -104,7 +104,9 @@ def check_ended(record: JobRecord) -> None:
 
 def _is_over(answer: CommandResult) -> bool:
     # a job that ended in the meantime is no failure of cancelling it
-    return "already complet" in answer.words.lower() or "invalid job id" in answer.words.lower()
+    said = answer.stderr.decode("utf-8", "replace").lower().splitlines()
+    errors = [line for line in said if "error" in line]
+    return bool(errors) and all("already complet" in line or "invalid job id" in line for line in errors)
 
 
 def _ids(records: Sequence[JobRecord]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from jobferry.clock import Clock
@@ -22,9 +22,9 @@ class Ledger:
 
     def staging(self, record: JobRecord) -> JobRecord:
         """Its inputs are on their way."""
-        return self._store.update(
-            record.id, lambda old: replace(old, status=replace(old.status, state=JobState.STAGING))
-        )
+        return self._change(
+            [record], lambda old: replace(old, status=replace(old.status, state=JobState.STAGING))
+        )[0]
 
     def sent(self, records: Sequence[JobRecord], root: str, scheduler: str) -> list[JobRecord]:
         """They are about to be sent, to that root and batch system."""
@@ -34,32 +34,31 @@ class Ledger:
             status = replace(record.status, state=JobState.SUBMITTING)
             return replace(record, root=root, machine=machine, status=status, owner=owner())
 
-        return self._store.update_all(_ids(records), change)
+        return self._change(records, change)
 
-    def accepted(self, native_ids: Mapping[str, str]) -> list[JobRecord]:
+    def accepted(self, records: Sequence[JobRecord], native_ids: Mapping[str, str]) -> list[JobRecord]:
         """The batch system has them, under these ids."""
         now = self._clock.now()
         status = JobStatus(state=JobState.QUEUED, observed_at=now)
 
         def change(old: JobRecord) -> JobRecord:
-            if old.state.submitted:
+            if old.native_id is not None:
                 return old
+            # it is there, whatever another process made of it here meanwhile
             native_id = native_ids[old.id]
             return replace(old, status=status, native_id=native_id, submitted_at=now, doubted_since=None)
 
-        return self._store.update_all(list(native_ids), change)
+        return self._store.update_all([record.id for record in records], change)
 
     def doubted(self, records: Sequence[JobRecord]) -> list[JobRecord]:
         """There was no clear answer."""
         now = self._clock.now()
-        return self._store.update_all(
-            _ids(records), lambda old: replace(old, doubted_since=old.doubted_since or now)
-        )
+        return self._change(records, lambda old: replace(old, doubted_since=old.doubted_since or now))
 
     def again(self, record: JobRecord) -> JobRecord:
         """The last attempt was certainly not taken: the next one may be made."""
         attempt = record.attempt + 1
-        return self._store.update(record.id, lambda old: replace(old, attempt=attempt, doubted_since=None))
+        return self._change([record], lambda old: replace(old, attempt=attempt, doubted_since=None))[0]
 
     def refused(self, records: Sequence[JobRecord], error: JobferryError) -> list[JobRecord]:
         """They were certainly not taken, and never will be."""
@@ -71,8 +70,11 @@ class Ledger:
         """It is over before the batch system had it."""
         now = self._clock.now()
         status = JobStatus(state=state, reason=reason, failure=failure, ended_at=now, observed_at=now)
-        return self._store.update(record.id, lambda old: replace(old, status=status, doubted_since=None))
+        return self._change([record], lambda old: replace(old, status=status, doubted_since=None))[0]
 
-
-def _ids(records: Sequence[JobRecord]) -> list[str]:
-    return [record.id for record in records]
+    def _change(
+        self, records: Sequence[JobRecord], change: Callable[[JobRecord], JobRecord]
+    ) -> list[JobRecord]:
+        """Change jobs, save those that another process has brought further meanwhile."""
+        ids = [record.id for record in records]
+        return self._store.update_all(ids, lambda old: old if old.state.submitted else change(old))

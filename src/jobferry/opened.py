@@ -10,7 +10,14 @@ from functools import cache
 
 from jobferry.clock import Clock
 from jobferry.data import read
-from jobferry.errors import ConfigError, JobferryError, SchedulerError, TransferError, TransportError
+from jobferry.errors import (
+    ConfigError,
+    ConnectError,
+    JobferryError,
+    SchedulerError,
+    TransferError,
+    TransportError,
+)
 from jobferry.model.command import Command, CommandResult
 from jobferry.model.machine import Machine, MachineFacts
 from jobferry.render.program import Program
@@ -127,6 +134,9 @@ class OpenMachine:
         program.require("jf_enter", self.root)
 
     def _cannot_enter(self, result: CommandResult) -> TransportError:
+        if result.again:
+            # what its first run did, before the link was lost, is not known
+            return ConnectError(f"the link was lost, and then: {result.words}", machine=self.machine.name)
         return TransferError(
             f"the root cannot be used: {result.words}",
             hint=f"choose a `root` that you can write: `jobferry machine edit {self.machine.name}`",

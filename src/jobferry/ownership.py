@@ -10,6 +10,7 @@ from jobferry.model.record import JobRecord
 
 # after this time a process of the same number is another one
 _LONGEST_SUBMISSION = timedelta(hours=6)
+_ELSEWHERE = timedelta(minutes=10)
 
 
 def owner() -> str:
@@ -22,9 +23,9 @@ def is_abandoned(record: JobRecord, now: datetime) -> bool:
     if record.doubted_since is not None or now - record.created_at > _LONGEST_SUBMISSION:
         return True
     host, _, pid = record.owner.rpartition(":")
-    # a machine of another name cannot be asked; what is done twice is done once over there all the same
+    # a process elsewhere cannot be asked: it is left some time for what it does
     if host != platform.node() or not pid.isdecimal() or os.name == "nt":
-        return True
+        return now - record.created_at > _ELSEWHERE
     return record.owner != owner() and not _is_alive(int(pid))
 
 

@@ -81,16 +81,19 @@ class Submitter:
         Raises:
             JobferryError: it failed before the request was sent; the jobs are certainly not taken.
         """
+        program = Program()
         try:
             self._stage(payloads, progress)
-        except JobferryError as error:
-            self._ledger.refused([payload.record for payload in payloads], error)
+            self._machine.enter(program)
+            write_payloads(program, payloads)
+        except BaseException as error:
+            # nothing was sent, and nobody may send it later: whoever asked has seen it fail
+            words = error if isinstance(error, JobferryError) else TransferError(f"interrupted: {error!r}")
+            self._ledger.refused([payload.record for payload in payloads], words)
             raise
-        sent = self._note_sent(payloads)
-        program = Program()
-        self._machine.enter(program)
-        write_payloads(program, sent)
-        return self._submit(program, sent)
+        # what another process has submitted meanwhile is left to it
+        sent = [payload for payload in self._note_sent(payloads) if not payload.record.state.submitted]
+        return self._submit(program, sent) if sent else []
 
     def resume(self, records: Sequence[JobRecord], *, look_up: bool) -> list[Outcome]:
         """Go on with submissions that were left: send what is safe to send, look up what is not.
@@ -144,7 +147,8 @@ class Submitter:
             for record, native_id in zip(records, read, strict=True)
             if isinstance(native_id, str)
         }
-        accepted = {record.id: record for record in self._ledger.accepted(taken)}
+        mine = [record for record in records if record.id in taken]
+        accepted = {record.id: record for record in self._ledger.accepted(mine, taken)}
         return [
             Outcome(accepted[record.id]) if isinstance(found, str) else self._not_taken(record, found, placed)
             for record, found in zip(records, read, strict=True)
@@ -231,7 +235,7 @@ class Submitter:
             self._machine.enter(adopt)
             adopt.do("jf_adopt", record.id, native_id)
             self._machine.ask(adopt)
-            return Outcome(self._ledger.accepted({record.id: native_id})[0])
+            return Outcome(self._ledger.accepted([record], {record.id: native_id})[0])
         since = record.doubted_since or self._clock.now()
         if self._clock.now() - since < SETTLE:
             return Outcome(record)

@@ -32,11 +32,13 @@ class CommandResult:
         exit_code: 128 + n when signal n ended it.
         stdout: bytes as printed.
         stderr: bytes as printed.
+        again: whether it was sent a second time, and may have run, in part or whole, a first.
     """
 
     exit_code: int
     stdout: bytes = b""
     stderr: bytes = b""
+    again: bool = False
 
     @property
     def text(self) -> str:

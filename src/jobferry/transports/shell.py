@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import BinaryIO
 
@@ -63,7 +64,7 @@ class Shell:
                 was_sent = died.was_sent
             self._clock.sleep(PAUSE)
             try:
-                return self._exchange(program, deadline)
+                return replace(self._exchange(program, deadline), again=was_sent)
             except _ShellDied as died:
                 raise ConnectError(str(died)) from died
             except TransportError as error:
