@@ -176,11 +176,12 @@ def known(record: JobRecord) -> str:
 def told(record: JobRecord) -> str:
     """Name the records over there whose being there is no news, as ``jf_news`` reads them."""
     statuses = record.tasks if record.spec.array is not None else {"job": record.status}
-    begun = (f"{task}.started" for task, status in statuses.items() if status.started_at)
+    # a job that waits to be started again has the records of its last run lying about
+    begun = (f"{task}.started" for task, status in statuses.items() if status.started_at or status.restarts)
     ended = (
         f"{task}.finished"
         for task, status in statuses.items()
-        if status.finishing_since or status.state.final
+        if status.finishing_since or status.state.final or (status.restarts and not status.started_at)
     )
     return f",{','.join([*begun, *ended])},"
 

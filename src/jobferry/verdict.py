@@ -23,6 +23,8 @@ FINISHING = timedelta(seconds=0.5)
 
 # causes that only the batch system knows; they stand over what the command itself reported
 _OUTSIDE = frozenset({Failure.OUT_OF_MEMORY, Failure.TIMEOUT, Failure.NODE_FAIL, Failure.PREEMPTED})
+# SIGKILL and SIGTERM: what memory, time and preemption end with
+_KILLS = (9, 15)
 # ends after which a batch system may start the job again by itself
 _REQUEUED = frozenset({Failure.NODE_FAIL, Failure.PREEMPTED})
 
@@ -32,7 +34,7 @@ def judge(status: JobStatus, evidence: Evidence, now: datetime) -> JobStatus:
     if status.state.final:
         return status
     queue = evidence.queue
-    if queue is not None and queue.state is None:
+    if queue is not None and queue.state is None and not (evidence.supervised and evidence.finished):
         return replace(status, native_state=queue.native_state, reason=queue.reason, observed_at=now)
     if queue is not None and queue.state is not None and not queue.state.final:
         return _live(status, queue, evidence, now)
@@ -49,11 +51,21 @@ def judge(status: JobStatus, evidence: Evidence, now: datetime) -> JobStatus:
 
 def judge_records(status: JobStatus, evidence: Evidence, now: datetime) -> JobStatus:
     """Decide between two polls, by the records alone, with the queue as it was last seen."""
-    finished = evidence.finished
+    finished, started = evidence.finished, evidence.started
+    if finished is not None and finished.restarts < status.restarts:
+        # of the run before the batch system put it back into the queue
+        finished = None
+    if started is not None and started.restarts < status.restarts:
+        started = None
     if status.state.final or finished is None:
-        if evidence.started is not None and status.state is JobState.QUEUED:
+        if started is not None and status.state is JobState.QUEUED:
             return replace(
-                status, state=JobState.RUNNING, started_at=evidence.started.started_at, observed_at=now
+                status,
+                state=JobState.RUNNING,
+                reason=None,
+                started_at=started.started_at,
+                restarts=started.restarts,
+                observed_at=now,
             )
         return status
     return _finishing(status, finished, evidence, now)
@@ -69,6 +81,9 @@ def _live(status: JobStatus, queue: Observation, evidence: Evidence, now: dateti
     if evidence.supervised and state is JobState.RUNNING and evidence.started is None:
         state = JobState.QUEUED
     restarts = evidence.started.restarts if evidence.started else status.restarts
+    if state is JobState.QUEUED and evidence.started is not None and not evidence.supervised:
+        # it has run before: the next run is one more
+        restarts += 1
     return JobStatus(
         state=state,
         native_state=queue.native_state,
@@ -82,8 +97,8 @@ def _live(status: JobStatus, queue: Observation, evidence: Evidence, now: dateti
 
 def _finishing(status: JobStatus, finished: Finished, evidence: Evidence, now: datetime) -> JobStatus:
     since = status.finishing_since or now
-    # a batch system may start again what it stopped itself: only its letting go ends that
-    is_over = finished.stopped is None or evidence.cancelled
+    # a batch system may start again what it stopped or warned, and knows why it killed
+    is_over = evidence.cancelled or not (finished.stopped or finished.warned or finished.signal in _KILLS)
     if evidence.supervised or (is_over and now - since >= FINISHING):
         return _ended(status, finished, None, evidence.cancelled, now)
     return replace(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from jobferry.clock import Clock
-from jobferry.errors import TransportError, WaitTimeout
+from jobferry.errors import CommandTimeout, TransportError, WaitTimeout
 from jobferry.model.record import JobRecord
 from jobferry.polling import WATCH_SECONDS
 from jobferry.verdict import FINISHING
@@ -84,8 +84,12 @@ class Waiter:
             self._clock.sleep(_within(_FIRST_BACK_OFF, left))
             return self._refresh(records)
         seconds = WATCH_SECONDS if left is None else max(1, min(WATCH_SECONDS, round(left)))
-        watched = self._watch(records, seconds)
-        return self._refresh(watched)
+        try:
+            records = self._watch(records, seconds)
+        except CommandTimeout as error:
+            # the batch system may still be asked, and is when its time has come
+            logger.debug("%s", error)
+        return self._refresh(records)
 
     def _pause(self, error: TransportError, left: float | None) -> None:
         if not self._back_off:
