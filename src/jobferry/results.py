@@ -16,7 +16,7 @@ from jobferry.model.record import JobRecord
 from jobferry.opened import OpenMachine, in_folder
 from jobferry.render.program import Program
 from jobferry.render.shell import expand_path, quote, quote_pattern
-from jobferry.staging.manifest import ManifestEntry, check, parse_manifest
+from jobferry.staging.manifest import Kind, ManifestEntry, check, parse_manifest
 from jobferry.staging.progress import Progress
 from jobferry.staging.transfer import receive
 from jobferry.staging.unpack import unpack
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 INLINE_BYTES = 1024 * 1024
 # network file systems show a file late: so often it is asked for again, a second apart
 _TRIES = 6
+# one argument of a program may be 128 KB on Linux
+_LONGEST_SCRIPT = 60_000
 
 
 def fetch(
@@ -52,14 +54,18 @@ def fetch(
     aside = to / f".jobferry-{record.id}"
     made = not to.exists()
     aside.mkdir(parents=True, exist_ok=True)
-    manifest = _bring(machine, record, aside, progress)
+    manifest, refused = _bring(machine, record, aside, progress)
+    # what may not be brought home, such as a link that leads out, is not waited for
+    files = [entry for entry in manifest if entry.kind is Kind.FILE]
     for _ in range(_TRIES):
-        missing = check(manifest, aside)
+        missing = check(files, aside)
         if not missing:
             break
         client.clock.sleep(1.0)
-        _stream(machine, record, missing, aside, progress)
+        refused = _stream(machine, record, missing, aside, progress) or refused
     else:
+        if refused is not None:
+            raise refused
         raise TransferError(
             f"not all outputs of {record.id} arrived: {', '.join(missing[:3])}",
             hint=f"`jobferry fetch {record.id}` again brings what is missing",
@@ -68,6 +74,8 @@ def fetch(
         )
     paths = list(_settle(aside, to))
     shutil.rmtree(aside)
+    if refused is not None:
+        raise refused
     if made and not paths:
         to.rmdir()
     return record, paths
@@ -75,45 +83,68 @@ def fetch(
 
 def _bring(
     machine: OpenMachine, record: JobRecord, aside: Path, progress: Progress | None
-) -> Sequence[ManifestEntry]:
-    """Ask for manifest and outputs in one request; what is too large for it comes in a stream of its own."""
+) -> tuple[Sequence[ManifestEntry], TransferError | None]:
+    """Ask for manifest and outputs in one request; what is too large for it comes in a stream of its own.
+
+    Also returns what was said of things that cannot be brought home.
+    """
     program = Program()
+    program.section("folder", Command(argv=("test", "-d", in_folder(record.root, record.id))))
     state = f"{in_folder(record.root, record.id)}/state"
     program.section("manifest", Command(argv=("sh", "-c", f"cat {quote(state)}/*.outputs 2>/dev/null || :")))
-    wanted = f"{{ {_pack(record, record.spec.outputs)}; }} | head -c {INLINE_BYTES + 1}"
+    packed = _pack(record, [quote_pattern(pattern) for pattern in record.spec.outputs])
+    wanted = f"{{ {packed}\n}} | head -c {INLINE_BYTES + 1}"
     program.section("outputs", Command(argv=("sh", "-c", wanted)))
     answers = machine.ask(program, timeout=300.0)
+    if answers["folder"].exit_code != 0:
+        raise TransferError(
+            f"the folder of {record.id} is gone: {in_folder(record.root, record.id)}",
+            machine=record.machine.name,
+            job_id=record.id,
+        )
     manifest = parse_manifest(answers["manifest"].stdout)
     outputs = answers["outputs"].stdout
     had = any(aside.iterdir())
+    refused = None
     if outputs and len(outputs) <= INLINE_BYTES:
-        unpack(io.BytesIO(outputs), aside, progress=progress)
+        try:
+            unpack(io.BytesIO(outputs), aside, progress=progress)
+        except TransferError as error:
+            refused = error
     elif outputs:
-        _stream(machine, record, check(manifest, aside) if had and manifest else (), aside, progress)
+        names = check(manifest, aside) if had and manifest else ()
+        refused = _stream(machine, record, names, aside, progress)
     else:
         logger.warning("%s has made none of its outputs: %s", record.id, ", ".join(record.spec.outputs))
-    return manifest
+    return manifest, refused
 
 
 def _stream(
     machine: OpenMachine, record: JobRecord, names: Sequence[str], aside: Path, progress: Progress | None
-) -> None:
-    """Bring the named outputs, or all of them, through a process of their own."""
-    script = (
-        _pack(record, [f"./{name}" for name in names], names=True)
-        if names
-        else _pack(record, record.spec.outputs)
-    )
-    receive(machine.connection, Command(argv=("sh", "-c", script), timeout=None), aside, progress=progress)
+) -> TransferError | None:
+    """Bring the named outputs, or all of them, in a process of their own; return what it said went wrong."""
+    script = _pack(record, [quote(f"./{name}") for name in names])
+    if not names or len(script) > _LONGEST_SCRIPT:
+        script = _pack(record, [quote_pattern(pattern) for pattern in record.spec.outputs])
+    command = Command(argv=("sh", "-c", script), timeout=None)
+    try:
+        receive(machine.connection, command, aside, progress=progress)
+    except TransferError as error:
+        return error
+    return None
 
 
-def _pack(record: JobRecord, patterns: Sequence[str], *, names: bool = False) -> str:
-    """Write the script that packs outputs; patterns that nothing matches are left out."""
+def _pack(record: JobRecord, words: Sequence[str]) -> str:
+    """Write the script that packs outputs, named by shell words; those that nothing matches are left out."""
     folder = record.spec.directory
     where = expand_path(str(folder)) if folder else quote(f"{in_folder(record.root, record.id)}/work")
-    words = " ".join(quote(word) if names else quote_pattern(word) for word in patterns)
-    keep = 'for f in "$@"; do shift; if [ -e "$f" ] || [ -L "$f" ]; then set -- "$@" "$f"; fi; done'
-    return f'cd {where} && set -- {words} && {keep}; [ $# -eq 0 ] || tar -cf - -- "$@"'
+    lines = [f"cd {where} || exit", "all="]
+    for word in words:
+        lines.append(f'set -- {word}; if [ -e "$1" ] || [ -L "$1" ]; then all="$all "{quote(word)}; fi')
+    # GNU tar would read a backslash in a name as the beginning of an escape
+    lines += ["plain=", "tar --no-unquote --version >/dev/null 2>&1 && plain=--no-unquote"]
+    lines += ['eval "set -- $all"', '[ $# -eq 0 ] || tar $plain -cf - -- "$@"']
+    return "\n".join(lines)
 
 
 def _settle(aside: Path, to: Path) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobferry.client import Client
-from jobferry.errors import JobFailed, SpecError, WaitTimeout
+from jobferry.errors import JobFailed, SpecError, TransferError, WaitTimeout
 from jobferry.machine_handle import Machine
 from jobferry.model.status import Failure, JobState
 from tests.rigs.fixtures_cluster import Cluster, MakeMachine
@@ -276,3 +276,35 @@ def test_out_of_memory_is_told_even_when_the_script_goes_on(
 
     assert job.wait(60) is JobState.FAILED
     assert job.status.failure is Failure.OUT_OF_MEMORY
+
+
+def test_link_that_leads_out_does_not_hold_up_the_rest(machine: Machine, tmp_path: Path) -> None:
+    job = machine.submit(
+        'mkdir ck; echo 1 >ck/1.pt; ln -s "$PWD/ck/1.pt" ck/latest', outputs=["ck/*"], time="5m"
+    )
+    job.wait(60)
+
+    with pytest.raises(TransferError, match="latest"):
+        job.fetch(tmp_path / "home")
+
+    assert ["1.pt"] == [path.name for path in (tmp_path / "home" / "ck").iterdir()]
+
+
+def test_many_outputs_and_odd_ones_come_home(machine: Machine, tmp_path: Path) -> None:
+    job = machine.submit(
+        "for i in $(seq 3000); do : >$i.dat; done; touch 'out\\n' outb; head -c 2000000 /dev/zero >big.dat",
+        outputs=["*.dat", "out*", "missing*"],
+        time="5m",
+    )
+    job.wait(60)
+
+    assert 3003 == len(job.fetch(tmp_path / "home"))
+
+
+def test_fetching_what_was_deleted_over_there_says_so(machine: Machine, tmp_path: Path) -> None:
+    job = machine.submit("echo 1 >o", outputs=["o"], time="5m")
+    job.wait(60)
+    machine.exec(["rm", "-rf", f"{job.record.root}/jobs/{job.id}"])
+
+    with pytest.raises(TransferError, match="is gone"):
+        job.fetch(tmp_path)

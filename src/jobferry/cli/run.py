@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobferry import Job, api
+from jobferry import Job, JobferryError, JobState, api
 from jobferry.cli import _output
 from jobferry.cli._group import INTERRUPTED, declare
 from jobferry.cli._options import WorkCommand, dry_run_option, job_options, work_argument
@@ -39,12 +39,22 @@ def command(machine: str | None, dry_run: bool, words: tuple[str, ...], **option
         _output.notice(f"{job.id}: submitted to {job.record.machine.name}")
         job = api.follow(job, _write, on_change=_tell, notice=_output.warning)
         if job.record.spec.outputs:
-            with _output.progress("fetching") as progress:
-                job.fetch(".", progress=progress)
+            _fetch(job)
     except KeyboardInterrupt:
         return _interrupted(job)
     job.check()
     return 0
+
+
+def _fetch(job: Job) -> None:
+    try:
+        with _output.progress("fetching") as progress:
+            job.fetch(".", progress=progress)
+    except JobferryError as error:
+        # a job that failed is told by its own code; that its outputs did not come is said beside it
+        if job.state is JobState.COMPLETED:
+            raise
+        _output.warning(str(error))
 
 
 def _write(stream: str, piece: bytes) -> None:
