@@ -17,7 +17,7 @@ from tests.rigs.slurm import SlurmRig
 from tests.rigs.sshd import SshdRig
 from tests.rigs.sshd import missing as sshd_missing
 
-__all__ = ["MakeMachine", "client", "cluster", "here", "over_there"]
+__all__ = ["MakeMachine", "client", "cluster", "here", "on_rig", "over_there"]
 
 MakeMachine = Callable[..., Machine]
 _roots = itertools.count()
@@ -71,3 +71,16 @@ def over_there(cluster: Cluster, client: Client) -> MakeMachine:
 def here(client: Client, tmp_path: Path) -> Machine:
     """This computer, without a batch system."""
     return Machine(name="here", scheduler="direct", root=str(tmp_path / "root"), client=client)
+
+
+@pytest.fixture
+def on_rig(client: Client, monkeypatch: pytest.MonkeyPatch) -> MakeMachine:
+    """Make a machine of a Slurm rig without a network between; processes started later reach that rig too."""
+
+    def make(rig: SlurmRig, **fields: object) -> Machine:
+        monkeypatch.setenv("SLURM_CONF", rig.environment["SLURM_CONF"])
+        root = rig.work / f"jobs-{next(_roots)}"
+        values = {"name": "rig", "transport": "local", "scheduler": "slurm", "root": str(root)}
+        return Machine(**{**values, "client": client, **fields})  # type: ignore[arg-type]
+
+    return make

@@ -18,7 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal, Self
@@ -34,7 +34,7 @@ from tests.rigs.daemons import (
 )
 from tests.rigs.slurm_cluster import MARK, SlurmCluster
 from tests.rigs.slurm_conf import CGROUP_CONF, CGROUPS, SlurmLayout, slurm_conf, slurmdbd_conf
-from tests.rigs.slurm_database import DATABASE_PROGRAMS, start_mariadb, start_slurmdbd
+from tests.rigs.slurm_database import DATABASE_PROGRAMS, set_limits, start_mariadb, start_slurmdbd
 
 Accounting = Literal["none", "dbd"]
 
@@ -65,6 +65,8 @@ class SlurmRig(SlurmCluster):
         fast: shorten the controller's naps, where there is a C compiler; real sites do not.
         min_job_age: seconds the controller remembers a finished job.
         enforce: value of AccountingStorageEnforce, as "associations,limits,qos".
+        qos: limits as sacctmgr takes them, by QOS; all may use these, "normal" where none is named.
+        association: limits of every user, as sacctmgr takes them; those of a QOS stand above them.
         extra: more lines for slurm.conf.
     """
 
@@ -79,6 +81,8 @@ class SlurmRig(SlurmCluster):
         max_array_size: int = 20001,
         max_job_count: int = 50000,
         enforce: str | None = None,
+        qos: Mapping[str, str] | None = None,
+        association: str = "",
         extra: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
@@ -90,6 +94,8 @@ class SlurmRig(SlurmCluster):
         self._max_array_size = max_array_size
         self._max_job_count = max_job_count
         self._enforce = enforce
+        self._qos = dict(qos or {})
+        self._association = association
         self._extra = extra
         self._lock: IO[bytes] | None = None
         self._mariadb: subprocess.Popen[bytes] | None = None
@@ -191,6 +197,7 @@ class SlurmRig(SlurmCluster):
         if layout.accounting:
             self._mariadb = start_mariadb(layout)
             start_slurmdbd(self, self._users)
+            set_limits(self, self._qos, self._association)
         self.start_controller()
         for node in layout.nodes:
             self.start_slurmd(node)

@@ -132,6 +132,17 @@ class SlurmCluster:
             what="an answer from slurmctld",
         )
 
+    def kill_accounting(self) -> None:
+        """Kill slurmdbd: sacct fails at once, jobs and queue go on."""
+        self._kill("slurmdbd", signal.SIGKILL)
+
+    def start_accounting(self) -> None:
+        """Start slurmdbd on the running database; the controller then tells it what it has missed."""
+        self.start_daemon("slurmdbd")
+        wait_until(
+            lambda: self.run("sacctmgr", "-n", "list", "cluster").returncode == 0, limit=30, what="slurmdbd"
+        )
+
     def kill_slurmd(self, node: str) -> None:
         """Kill the node's daemon; the controller notices after about 25 s, and its jobs are NODE_FAIL."""
         self._kill(node, signal.SIGKILL)

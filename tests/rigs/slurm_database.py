@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tests.rigs.daemons import RigError, wait_until
 from tests.rigs.slurm_cluster import SlurmCluster, daemon_environment
@@ -78,10 +78,7 @@ def start_slurmdbd(cluster: SlurmCluster, users: Iterable[str]) -> None:
         lambda: cluster.run("mariadb-admin", *client, "ping").returncode == 0, limit=30, what="mariadbd"
     )
     _checked(cluster, "mariadb", *client, "-e", _GRANTS)
-    cluster.start_daemon("slurmdbd")
-    wait_until(
-        lambda: cluster.run("sacctmgr", "-n", "list", "cluster").returncode == 0, limit=30, what="slurmdbd"
-    )
+    cluster.start_accounting()
     at = f"Cluster={layout.cluster}"
     for words in (
         ("cluster", layout.cluster),
@@ -96,6 +93,23 @@ def add_users(cluster: SlurmCluster, users: Iterable[str]) -> None:
     names = ",".join(sorted(users))
     at = f"Cluster={cluster.cluster}"
     _checked(cluster, "sacctmgr", "-i", "-Q", "add", "user", names, "Account=lab", "DefaultAccount=lab", at)
+
+
+def set_limits(cluster: SlurmCluster, qos: Mapping[str, str], association: str) -> None:
+    """Make or change QOS and let the account `lab` use them all; give each of its users these limits."""
+    changes: list[tuple[str, ...]] = []
+    for name, limits in qos.items():
+        if name != "normal":
+            changes.append(("add", "qos", name))
+        if limits:
+            changes.append(("modify", "qos", name, "set", *limits.split()))
+    if qos:
+        names = ",".join(sorted({"normal", *qos}))
+        changes.append(("modify", "account", "lab", "set", f"QOS={names}", "DefaultQOS=normal"))
+    if association:
+        changes.append(("modify", "user", "where", "account=lab", "set", *association.split()))
+    for words in changes:
+        _checked(cluster, "sacctmgr", "-i", "-Q", *words)
 
 
 def _checked(cluster: SlurmCluster, *argv: str) -> None:
