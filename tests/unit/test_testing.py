@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from jobferry.model.command import Command, CommandResult
 from jobferry.testing import FakeClock, FakeCluster, FakeTransport, Fault
 from jobferry.transports.connection import Connection
 from jobferry.transports.local import LocalTransport
+from tests.unit.fake_programs import call, submit
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HELLO = CommandResult(exit_code=0, stdout=b"hello\n")
@@ -274,25 +274,6 @@ def test_environment_is_added_to_what_is_passed_on() -> None:
 def cluster(tmp_path: Path) -> Iterator[FakeCluster]:
     with FakeCluster(tmp_path / "cluster", autostart=False) as cluster:
         yield cluster
-
-
-def call(cluster: FakeCluster, *argv: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [str(cluster.bin / argv[0]), *argv[1:]],
-        cwd=cluster.folder,
-        env=cluster.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-def submit(cluster: FakeCluster, script: str, *options: str) -> str:
-    (cluster.folder / "job.sh").write_text(f"#!/bin/sh\n{script}\n")
-    code, said, errors = call(cluster, "sbatch", "--parsable", *options, "job.sh")
-    assert (code, errors) == (0, "")
-    return said.strip()
 
 
 def test_script_and_command_line_both_give_options(cluster: FakeCluster) -> None:

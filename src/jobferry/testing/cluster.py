@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -17,18 +14,16 @@ import jobferry.testing.fakesched as fakesched
 from jobferry.client import Client
 from jobferry.clock import SystemClock
 from jobferry.machine_handle import Machine
-from jobferry.model.command import Command
 from jobferry.opened import preamble
+from jobferry.testing.console import Console
 from jobferry.testing.fakesched import rows, slurm
 from jobferry.testing.fakesched import state as files
 from jobferry.testing.fakesched.program import CONTROL
-from jobferry.testing.faults import Fault
 from jobferry.testing.transport import FakeTransport
 from jobferry.transports.base import Transport
 from jobferry.transports.connection import Connection
 from jobferry.transports.local import LocalTransport
 
-_SUBMISSION_FAULTS = (Fault.REFUSED, Fault.ACCEPTED_THEN_FAILED)
 _IMPORT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from {} import main; main()"
 
 
@@ -48,8 +43,8 @@ class FakeJob:
     restarts: int
 
 
-class FakeCluster:
-    """A Slurm family in a folder: ``sbatch squeue sacct scancel scontrol sinfo``.
+class FakeCluster(Console):
+    """A Slurm family in a folder: ``sbatch squeue sacct scancel scontrol sinfo sacctmgr``.
 
     ::
 
@@ -61,6 +56,9 @@ class FakeCluster:
         folder: where all of it is kept; made when entered.
         autostart: whether jobs start by themselves; otherwise they wait for `start_jobs`.
         accounting: whether it is there; ``down`` is configured but does not answer.
+        max_array_size: no index of an array may be as high.
+        max_submit: how many jobs may be in the queue, each task of an array counted; None is any number.
+        max_jobs_running: how many of them run at a time.
 
     Attributes:
         bin: the folder with the programs.
@@ -73,10 +71,15 @@ class FakeCluster:
         autostart: bool = True,
         accounting: Literal["on", "off", "down"] = "on",
         partitions: Iterable[str] = ("cpu", "gpu"),
+        max_array_size: int = 1001,
+        max_submit: int | None = None,
+        max_jobs_running: int | None = None,
     ) -> None:
-        self.folder = folder
-        self.bin = folder / "bin"
-        self._begin = files.beginning(autostart, accounting, list(partitions))
+        super().__init__(folder)
+        limits = files.Limits(
+            max_array_size=max_array_size, max_submit=max_submit, max_jobs_running=max_jobs_running
+        )
+        self._begin = files.beginning(autostart, accounting, list(partitions), limits)
 
     def __enter__(self) -> Self:
         for name in ("bin", "spool", "root"):
@@ -90,10 +93,7 @@ class FakeCluster:
 
     def close(self) -> None:
         """End all jobs, and the programs that hang."""
-        with files.locked(self.folder) as state:
-            hung, state["hung"] = state["hung"], []
-        _signal(hung, signal.SIGKILL)
-        self._steer("end-all")
+        self._end_all()
 
     # -- reaching it
 
@@ -162,90 +162,6 @@ class FakeCluster:
         """Wait, in real time, until all jobs are in a state, in Slurm's word for it."""
         self.wait_for(lambda cluster: all(job.state == state for job in cluster.jobs), limit=limit)
 
-    # -- steering it
-
-    def start_jobs(self, *native_ids: str) -> None:
-        """Let jobs start, these or all that wait now."""
-        self._steer("start", *native_ids)
-
-    def requeue(self, native_id: str) -> None:
-        """Start a job again, ending its present run first; it waits if jobs do not start by themselves."""
-        self._steer("requeue", native_id)
-
-    def set_state(self, native_id: str, word: str) -> None:
-        """End a job with a final word, or show any other word for it; empty shows the truth again.
-
-        ``NODE_FAIL``, ``BOOT_FAIL`` and ``OUT_OF_MEMORY`` kill it without a last word; ``TIMEOUT``,
-        ``PREEMPTED`` and ``CANCELLED`` ask it to end first.
-        """
-        self._steer("set", native_id, word)
-
-    def forget(self, native_id: str, *, accounting: bool = False) -> None:
-        """Let the queue forget a job, as it does some minutes after a job's end; and accounting too."""
-        with files.locked(self.folder) as state:
-            for job in files.find(state, native_id):
-                job["in_queue"] = False
-                job["in_books"] = job["in_books"] and not accounting
-
-    def reuse_id(self, native_id: str) -> None:
-        """Give the next job an id that was used before."""
-        with files.locked(self.folder) as state:
-            state["next_id"] = int(native_id)
-
-    def set_accounting(self, mode: Literal["on", "off", "down"]) -> None:
-        """Switch accounting on or off, or let it fail to answer."""
-        with files.locked(self.folder) as state:
-            state["accounting"] = mode
-
-    # -- breaking it
-
-    def inject(
-        self,
-        fault: Fault,
-        *programs: str,
-        times: int | None = None,
-        taken: bool = False,
-        words: str = "",
-    ) -> None:
-        """Let something go wrong until it is cleared.
-
-        Args:
-            programs: which of them err; none stands for all that can.
-            times: how many calls; None is every one.
-            taken: whether what was asked for is done all the same.
-            words: what is said, where the usual words will not do.
-        """
-        if not programs and fault in _SUBMISSION_FAULTS:
-            programs = ("sbatch",)
-        made = files.Fault(
-            kind=fault.value,
-            programs=list(programs),
-            left=times,
-            taken=taken or fault is Fault.ACCEPTED_THEN_FAILED,
-            words=words,
-        )
-        with files.locked(self.folder) as state:
-            state["faults"].append(made)
-            if fault is Fault.ACCOUNTING_LAGS:
-                state["books"] = copy.deepcopy(state["jobs"])
-
-    def clear(self, *faults: Fault) -> None:
-        """Let all go well again, or only so far as these faults are concerned."""
-        gone = {fault.value for fault in faults or Fault}
-        with files.locked(self.folder) as state:
-            state["faults"] = [fault for fault in state["faults"] if fault["kind"] not in gone]
-            if Fault.ACCOUNTING_LAGS in gone:
-                state["books"] = None
-            released: list[int] = []
-            if Fault.HANG in gone:
-                released, state["hung"] = state["hung"], []
-        _signal(released, signal.SIGUSR1)
-
-    def _steer(self, *words: str) -> None:
-        result = LocalTransport().run(Command(argv=(str(self.bin / CONTROL), *words)))
-        if result.exit_code != 0:
-            raise RuntimeError(result.words)
-
 
 def _write_programs(folder: Path, where: Path) -> None:
     source = Path(__file__).parents[2]
@@ -255,12 +171,6 @@ def _write_programs(folder: Path, where: Path) -> None:
         words = (sys.executable, "-ESs", "-c", start, str(source), str(folder), name)
         (where / name).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', "utf-8")
         (where / name).chmod(0o755)
-
-
-def _signal(pids: Iterable[int], number: signal.Signals) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
 
 
 def _describe(state: files.State, job: files.Job) -> FakeJob:

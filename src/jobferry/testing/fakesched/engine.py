@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -52,6 +53,8 @@ def submit(
 
 def schedule(state: State, folder: Path) -> None:
     """Start what may start; end what waits for something that cannot come any more."""
+    running = Counter(job["submission"] for job in state["jobs"] if job["phase"] == RUNNING)
+    allowed = state["limits"]["max_jobs_running"]
     for index, job in enumerate(state["jobs"]):
         if job["phase"] != WAITING or job["held"]:
             continue
@@ -61,9 +64,13 @@ def schedule(state: State, folder: Path) -> None:
             end(job, "CANCELLED")
             job["reason"] = "DependencyNeverSatisfied"
         elif met and job["free"]:
-            if job["limit"] is not None and _running(state, job) >= job["limit"]:
+            if job["limit"] is not None and running[job["submission"]] >= job["limit"]:
                 job["reason"] = "JobArrayTaskLimit"
                 continue
+            if allowed is not None and running.total() >= allowed:
+                job["reason"] = "QOSMaxJobsPerUserLimit"
+                continue
+            running[job["submission"]] += 1
             job["phase"], job["started"], job["reason"] = RUNNING, time.time(), ""
             job["runner"] = runner.start(folder, index, job, note_end)
 
@@ -85,12 +92,6 @@ def _dependencies_met(state: State, job: Job) -> bool | None:
 def succeeded(job: Job) -> bool:
     """Whether a job that has ended did so by itself and well."""
     return job["cause"] in ("", "COMPLETED") and job["code"] == 0 and job["signal"] == 0
-
-
-def _running(state: State, job: Job) -> int:
-    return sum(
-        other["submission"] == job["submission"] and other["phase"] == RUNNING for other in state["jobs"]
-    )
 
 
 def free(state: State, folder: Path, ids: Sequence[str]) -> None:

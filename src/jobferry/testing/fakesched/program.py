@@ -1,4 +1,4 @@
-"""What the files on PATH run: one program by six names, and one more to steer it."""
+"""What the files on PATH run: one program by seven names, and one more to steer it."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ from jobferry.testing.fakesched.engine import NODE, succeeded
 from jobferry.testing.fakesched.state import ENDED, RUNNING, WAITING, Job, State
 
 VERSION = "22.05.8"
-MAX_ARRAY_SIZE = 1001
 # what sacct shows for ends from outside, whatever the script itself said
 _EXIT_CODES = {"CANCELLED": "0:15", "FAILED": "1:0", "OUT_OF_MEMORY": "0:125"}
 
@@ -123,7 +122,7 @@ def config(state: State) -> str:
     storage = "none" if state["accounting"] == "off" else "slurmdbd"
     values = {
         "AccountingStorageType": f"accounting_storage/{storage}",
-        "MaxArraySize": MAX_ARRAY_SIZE,
+        "MaxArraySize": state["limits"]["max_array_size"],
         "MaxJobCount": 10000,
         "MinJobAge": "300 sec",
         "SLURM_VERSION": VERSION,

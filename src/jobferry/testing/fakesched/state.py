@@ -59,6 +59,14 @@ class Fault(TypedDict):
     words: str
 
 
+class Limits(TypedDict):
+    """What the site allows a user; None is no limit."""
+
+    max_array_size: int
+    max_submit: int | None
+    max_jobs_running: int | None
+
+
 class State(TypedDict):
     """Everything. `books` is what accounting knows while it lags; `hung` the programs that hang."""
 
@@ -67,13 +75,14 @@ class State(TypedDict):
     autostart: bool
     accounting: str
     partitions: list[str]
+    limits: Limits
     jobs: list[Job]
     faults: list[Fault]
     books: list[Job] | None
     hung: list[int]
 
 
-def beginning(autostart: bool, accounting: str, partitions: list[str]) -> State:
+def beginning(autostart: bool, accounting: str, partitions: list[str], limits: Limits) -> State:
     """Make a state without jobs."""
     return State(
         next_id=1,
@@ -81,6 +90,7 @@ def beginning(autostart: bool, accounting: str, partitions: list[str]) -> State:
         autostart=autostart,
         accounting=accounting,
         partitions=partitions,
+        limits=limits,
         jobs=[],
         faults=[],
         books=None,
