@@ -18,6 +18,7 @@ from jobferry.opened import preamble
 from jobferry.testing.console import Console
 from jobferry.testing.fakesched import rows, slurm
 from jobferry.testing.fakesched import state as files
+from jobferry.testing.fakesched.limits import new_bucket
 from jobferry.testing.fakesched.program import CONTROL
 from jobferry.testing.transport import FakeTransport
 from jobferry.transports.base import Transport
@@ -59,6 +60,8 @@ class FakeCluster(Console):
         max_array_size: no index of an array may be as high.
         max_submit: how many jobs may be in the queue, each task of an array counted; None is any number.
         max_jobs_running: how many of them run at a time.
+        rate: how many calls the controller answers at once, and how many more each minute brings; what comes
+            too often is refused in the words of `Fault.RATE_LIMITED`. If none, `grant` brings them.
 
     Attributes:
         bin: the folder with the programs.
@@ -74,12 +77,15 @@ class FakeCluster(Console):
         max_array_size: int = 1001,
         max_submit: int | None = None,
         max_jobs_running: int | None = None,
+        rate: tuple[int, float] | None = None,
     ) -> None:
         super().__init__(folder)
         limits = files.Limits(
             max_array_size=max_array_size, max_submit=max_submit, max_jobs_running=max_jobs_running
         )
-        self._begin = files.beginning(autostart, accounting, list(partitions), limits)
+        self._begin = files.beginning(
+            autostart, accounting, list(partitions), limits, rate and new_bucket(*rate)
+        )
 
     def __enter__(self) -> Self:
         for name in ("bin", "spool", "root"):
@@ -144,6 +150,12 @@ class FakeCluster(Console):
         """How many programs hang at this moment."""
         with files.locked(self.folder) as state:
             return len(state["hung"])
+
+    @property
+    def refused(self) -> int:
+        """How many calls came more often than `rate` allows."""
+        with files.locked(self.folder) as state:
+            return state["bucket"]["refused"] if state["bucket"] else 0
 
     def wait_for(self, condition: Callable[[FakeCluster], bool], *, limit: float = 10.0) -> None:
         """Wait, in real time, until something is true of the cluster.

@@ -71,6 +71,17 @@ class Console:
         with files.locked(self.folder) as state:
             state["limits"]["max_submit"] = count
 
+    def grant(self, calls: int) -> None:
+        """Let the controller answer so many calls more, whatever time it is.
+
+        Raises:
+            ValueError: it answers any number of calls.
+        """
+        with files.locked(self.folder) as state:
+            if state["bucket"] is None:
+                raise ValueError("FakeCluster(rate=...) is needed to grant calls")
+            state["bucket"]["tokens"] += calls
+
     # -- breaking it
 
     def inject(

@@ -7,10 +7,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from jobferry.testing.fakesched.state import Fault, State, locked
-
-Said = tuple[str, str, int]
-"""Output, errors, exit code."""
+from jobferry.testing.fakesched.limits import is_one_too_many
+from jobferry.testing.fakesched.state import Fault, Said, State, locked
 
 SUBMIT_FAILED = "sbatch: error: Batch job submission failed: "
 # what each program says, by the kind of fault; `{}` is the words
@@ -21,6 +19,7 @@ _FAILURES = {
     "down": "Unable to contact slurm controller (connect failure)",
     "rate_limited": "Slurm temporarily unable to accept job, sleeping and retrying",
 }
+_RATE_LIMITED = Fault(kind="rate_limited", programs=[], left=None, taken=False, words="")
 GARBAGE = "<html><body>503 Service Unavailable</body></html>\n|||\x1b[31m????|\n"
 BANNER = "*** Maintenance on Thursday: all nodes, 8-17 h ***"
 
@@ -28,6 +27,8 @@ BANNER = "*** Maintenance on Thursday: all nodes, 8-17 h ***"
 def call(folder: Path, program: str, answer: Callable[[], Said]) -> Said:
     """Answer a call, with what is to go wrong gone wrong."""
     with locked(folder) as state:
+        if is_one_too_many(state, program):
+            return _failure(_RATE_LIMITED, program)
         faults = _take(state, program)
     said: Said | None = None
     banner = ""

@@ -1,14 +1,14 @@
-"""What the site allows a user: so many jobs at a time; and the program that tells of it."""
+"""What the site allows a user: so many jobs, so many calls; and the program that tells of it."""
 
 from __future__ import annotations
 
 import os
 import pwd
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from jobferry.testing.fakesched.faults import Said
-from jobferry.testing.fakesched.state import ENDED, State
+from jobferry.testing.fakesched.state import ENDED, Bucket, Said, State
 
 _POLICY = "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
 _NO_STORAGE = (
@@ -20,6 +20,32 @@ _NO_ANSWER = (
     " host:localhost:6819: Connection refused\n"
     "sacctmgr: error: Sending PersistInit msg: Connection refused\n"
 )
+
+
+# accounting is asked, not the controller
+_ASK_CONTROLLER = frozenset({"sbatch", "squeue", "scontrol", "scancel"})
+
+
+def new_bucket(burst: int, per_minute: float) -> Bucket:
+    """Make a full bucket."""
+    return Bucket(tokens=burst, burst=burst, per_minute=per_minute, filled=time.time(), refused=0)
+
+
+def is_one_too_many(state: State, program: str) -> bool:
+    """Take a token for a call of a program; tell whether there was none left."""
+    bucket = state["bucket"]
+    if bucket is None or program not in _ASK_CONTROLLER:
+        return False
+    now = time.time()
+    brought = max(0.0, now - bucket["filled"]) * bucket["per_minute"] / 60
+    # what was granted above the size of the bucket stays
+    bucket["tokens"] = max(bucket["tokens"], min(bucket["burst"], bucket["tokens"] + brought))
+    bucket["filled"] = now
+    if bucket["tokens"] < 1:
+        bucket["refused"] += 1
+        return True
+    bucket["tokens"] -= 1
+    return False
 
 
 def excess(state: State, count: int) -> tuple[str, str] | None:

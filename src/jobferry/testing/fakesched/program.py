@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 from jobferry.testing.fakesched import engine, faults, slurm
-from jobferry.testing.fakesched.faults import Said
-from jobferry.testing.fakesched.state import State, find, locked, note_call
+from jobferry.testing.fakesched.state import Said, State, find, locked, note_call
 
 CONTROL = "fakesched"
 

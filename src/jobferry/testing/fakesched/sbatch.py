@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobferry.testing.fakesched import engine
-from jobferry.testing.fakesched.faults import SUBMIT_FAILED, Said
+from jobferry.testing.fakesched.faults import SUBMIT_FAILED
 from jobferry.testing.fakesched.limits import excess
 from jobferry.testing.fakesched.options import Options, read_options, read_script
 from jobferry.testing.fakesched.rows import VERSION
-from jobferry.testing.fakesched.state import State, find
+from jobferry.testing.fakesched.state import Said, State, find
 
 
 def sbatch(state: State, folder: Path, argv: list[str]) -> Said:

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jobferry.testing.fakesched import engine
-from jobferry.testing.fakesched.faults import Said
 from jobferry.testing.fakesched.limits import sacctmgr
 from jobferry.testing.fakesched.options import read_options
 from jobferry.testing.fakesched.rows import accounting_row, config, fill, grouped, line, shown
 from jobferry.testing.fakesched.sbatch import sbatch
-from jobferry.testing.fakesched.state import ENDED, WAITING, Job, State, find
+from jobferry.testing.fakesched.state import ENDED, WAITING, Job, Said, State, find
 
 _UNKNOWN = "slurm_load_jobs error: Invalid job id specified\n"
 

@@ -12,6 +12,9 @@ from typing import TypedDict
 
 WAITING, RUNNING, ENDED = "waiting", "running", "ended"
 
+Said = tuple[str, str, int]
+"""What a program says: output, errors, exit code."""
+
 
 class Job(TypedDict):
     """A job, or one task of an array.
@@ -67,6 +70,16 @@ class Limits(TypedDict):
     max_jobs_running: int | None
 
 
+class Bucket(TypedDict):
+    """How many calls the controller still answers: `tokens`, of which time brings new ones up to `burst`."""
+
+    tokens: float
+    burst: int
+    per_minute: float
+    filled: float
+    refused: int
+
+
 class State(TypedDict):
     """Everything. `books` is what accounting knows while it lags; `hung` the programs that hang."""
 
@@ -76,13 +89,16 @@ class State(TypedDict):
     accounting: str
     partitions: list[str]
     limits: Limits
+    bucket: Bucket | None
     jobs: list[Job]
     faults: list[Fault]
     books: list[Job] | None
     hung: list[int]
 
 
-def beginning(autostart: bool, accounting: str, partitions: list[str], limits: Limits) -> State:
+def beginning(
+    autostart: bool, accounting: str, partitions: list[str], limits: Limits, bucket: Bucket | None
+) -> State:
     """Make a state without jobs."""
     return State(
         next_id=1,
@@ -91,6 +107,7 @@ def beginning(autostart: bool, accounting: str, partitions: list[str], limits: L
         accounting=accounting,
         partitions=partitions,
         limits=limits,
+        bucket=bucket,
         jobs=[],
         faults=[],
         books=None,
