@@ -279,7 +279,7 @@ def cluster(tmp_path: Path) -> Iterator[FakeCluster]:
 def test_script_and_command_line_both_give_options(cluster: FakeCluster) -> None:
     submit(cluster, '#SBATCH --job-name="from script" -p gpu', "-J", "mine", "--hold")
 
-    assert call(cluster, "squeue", "-h", "--format=%i|%j|%T|%r") == (0, "1|mine|PENDING|Resources\n", "")
+    assert call(cluster, "squeue", "-h", "--format=%i|%j|%T|%r") == (0, "1|mine|PENDING|JobHeldUser\n", "")
     cluster.start_jobs()
     assert [job.state for job in cluster.jobs] == ["PENDING"]
 

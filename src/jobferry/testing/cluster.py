@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -36,12 +36,16 @@ class FakeJob:
         native_id: as the queue shows it: ``7``, or ``7_3`` for a task.
         state: Slurm's word for it.
         restarts: how many times it was started again.
+        node: where it runs or ran.
+        asked: the options it was submitted with, by their long names; a flag is an empty one.
     """
 
     native_id: str
     name: str
     state: str
     restarts: int
+    node: str = ""
+    asked: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 class FakeCluster(Console):
@@ -57,6 +61,7 @@ class FakeCluster(Console):
         folder: where all of it is kept; made when entered.
         autostart: whether jobs start by themselves; otherwise they wait for `start_jobs`.
         accounting: whether it is there; ``down`` is configured but does not answer.
+        nodes: their names; a job gets the first that it may have.
         max_array_size: no index of an array may be as high.
         max_submit: how many jobs may be in the queue, each task of an array counted; None is any number.
         max_jobs_running: how many of them run at a time.
@@ -74,6 +79,7 @@ class FakeCluster(Console):
         autostart: bool = True,
         accounting: Literal["on", "off", "down"] = "on",
         partitions: Iterable[str] = ("cpu", "gpu"),
+        nodes: Iterable[str] = ("fake1",),
         max_array_size: int = 1001,
         max_submit: int | None = None,
         max_jobs_running: int | None = None,
@@ -84,7 +90,12 @@ class FakeCluster(Console):
             max_array_size=max_array_size, max_submit=max_submit, max_jobs_running=max_jobs_running
         )
         self._begin = files.beginning(
-            autostart, accounting, list(partitions), limits, rate and new_bucket(*rate)
+            autostart=autostart,
+            accounting=accounting,
+            partitions=list(partitions),
+            nodes=list(nodes),
+            limits=limits,
+            bucket=rate and new_bucket(*rate),
         )
 
     def __enter__(self) -> Self:
@@ -192,4 +203,6 @@ def _describe(state: files.State, job: files.Job) -> FakeJob:
         name=job["name"],
         state=rows.shown(state, job),
         restarts=job["restarts"],
+        node=job["node"],
+        asked=job["asked"],
     )

@@ -12,6 +12,7 @@ from typing import Literal
 
 from jobferry.model.command import Command
 from jobferry.testing.fakesched import state as files
+from jobferry.testing.fakesched.asked import warning
 from jobferry.testing.fakesched.program import CONTROL
 from jobferry.testing.faults import Fault
 from jobferry.transports.local import LocalTransport
@@ -48,6 +49,23 @@ class Console:
         ``PREEMPTED`` and ``CANCELLED`` ask it to end first.
         """
         self._steer("set", native_id, word)
+
+    def warn(self, native_id: str) -> None:
+        """Send a job's batch shell the signal that it asked for with ``--signal=B:SIGNAL@SECONDS``.
+
+        Raises:
+            ValueError: it does not run, or asked for none.
+        """
+        with files.locked(self.folder) as state:
+            jobs = [job for job in files.find(state, native_id) if job["phase"] == files.RUNNING]
+        asked = [warning(job["asked"].get("signal", "")) for job in jobs]
+        if not any(to_shell for to_shell, _ in filter(None, asked)):
+            raise ValueError(f"no running job {native_id} asked for a signal to its batch shell")
+        self._steer("warn", native_id)
+
+    def set_node(self, name: str, *, up: bool) -> None:
+        """Let a node take jobs or none; what runs there goes on."""
+        self._steer("up" if up else "down", name)
 
     def forget(self, native_id: str, *, accounting: bool = False) -> None:
         """Let the queue forget a job, as it does some minutes after a job's end; and accounting too."""

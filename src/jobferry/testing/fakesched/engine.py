@@ -7,13 +7,12 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from jobferry.testing.fakesched import runner
+from jobferry.testing.fakesched.nodes import choose_node, why_no_node
 from jobferry.testing.fakesched.state import ENDED, RUNNING, WAITING, Job, State, find
 
-NODE = "fake1"
 # a signal to the keeper of a job: end it as a batch system does, or as the death of its node does
 GENTLY, AT_ONCE = signal.SIGUSR1, signal.SIGUSR2
 
@@ -29,6 +28,7 @@ def submit(
     indices: Sequence[int] | None,
     limit: int | None,
     dependencies: list[tuple[str, int]],
+    asked: dict[str, str],
 ) -> int:
     """Take a job, keep its script and environment, and start it if it may; return its id."""
     native_id = state["next_id"]
@@ -36,13 +36,16 @@ def submit(
     tasks = [None] if indices is None else list(indices)
     state["next_id"] += len(tasks)
     runner.spool(folder, state["submissions"], script)
-    for number, task in enumerate(tasks):
+    # as in Slurm, the last task of an array to start has the number of the whole
+    numbers = [*range(native_id + 1, native_id + len(tasks)), native_id]
+    for number, task in zip(numbers, tasks, strict=True):
         state["jobs"].append(
             Job(
-                submission=state["submissions"], native_id=native_id + number,
+                submission=state["submissions"], native_id=number,
                 array=None if task is None else native_id, task=task, limit=limit, name=name,
-                folder=str(Path.cwd()), output=output, dependencies=dependencies, free=state["autostart"],
-                held=held, phase=WAITING, code=0, signal=0, cause="", reason="", word="",
+                folder=str(Path.cwd()), output=output, asked=asked, node="", dependencies=dependencies,
+                free=state["autostart"], held=held, phase=WAITING, code=0, signal=0, cause="",
+                reason="JobHeldUser" if held else "", word="",
                 submitted=time.time(), started=0.0, ended=0.0, restarts=0, requeued=False, runner=0,
                 in_queue=True, in_books=True,
             )
@@ -59,9 +62,10 @@ def schedule(state: State, folder: Path) -> None:
         if job["phase"] != WAITING or job["held"]:
             continue
         met = _dependencies_met(state, job)
-        job["reason"] = "" if met else "Dependency"
+        # what is started again may not begin at once
+        job["reason"] = ("BeginTime" if job["restarts"] else "") if met else "Dependency"
         if met is None:
-            end(job, "CANCELLED")
+            end(state, job, "CANCELLED")
             job["reason"] = "DependencyNeverSatisfied"
         elif met and job["free"]:
             if job["limit"] is not None and running[job["submission"]] >= job["limit"]:
@@ -69,6 +73,10 @@ def schedule(state: State, folder: Path) -> None:
                 continue
             if allowed is not None and running.total() >= allowed:
                 job["reason"] = "QOSMaxJobsPerUserLimit"
+                continue
+            job["node"] = choose_node(state, job["asked"])
+            if not job["node"]:
+                job["reason"] = why_no_node(state)
                 continue
             running[job["submission"]] += 1
             job["phase"], job["started"], job["reason"] = RUNNING, time.time(), ""
@@ -114,13 +122,13 @@ def release(state: State, folder: Path, jobs: Sequence[Job]) -> None:
     schedule(state, folder)
 
 
-def end(job: Job, cause: str, *, how: signal.Signals = GENTLY) -> None:
+def end(state: State, job: Job, cause: str, *, how: signal.Signals = GENTLY) -> None:
     """End a job for a cause; one that runs is ended by its keeper, or dies with its node."""
     if job["phase"] == ENDED:
         return
-    job["cause"] = cause
+    job["cause"], job["requeued"] = cause, False
     if job["phase"] == RUNNING:
-        _signal(job, how)
+        _signal(state, job, how)
         if how is GENTLY:
             return
     job["phase"], job["ended"], job["runner"] = ENDED, time.time(), 0
@@ -130,7 +138,7 @@ def requeue(state: State, folder: Path, job: Job) -> None:
     """Start a job again: at once when it has ended, or else when its present run has been ended."""
     job["requeued"] = True
     if job["phase"] == RUNNING:
-        _signal(job, GENTLY)
+        _signal(state, job, GENTLY)
         return
     again(state, job)
     schedule(state, folder)
@@ -139,6 +147,7 @@ def requeue(state: State, folder: Path, job: Job) -> None:
 def again(state: State, job: Job) -> None:
     """Make a job wait for its next start."""
     job["restarts"] += 1
+    job["started"], job["ended"], job["node"] = 0.0, 0.0, ""
     job["phase"], job["requeued"], job["free"] = WAITING, False, state["autostart"]
     job["code"], job["signal"], job["cause"], job["runner"] = 0, 0, "", 0
     job["reason"] = "BeginTime"
@@ -158,7 +167,12 @@ def note_end(state: State, folder: Path, index: int, status: int) -> None:
     schedule(state, folder)
 
 
-def _signal(job: Job, number: signal.Signals) -> None:
+def warn(state: State, job: Job) -> None:
+    """Send a running job's batch shell the signal it asked for."""
+    if job["phase"] == RUNNING:
+        _signal(state, job, runner.WARNING)
+
+
+def _signal(state: State, job: Job, number: int) -> None:
     if job["runner"]:
-        with suppress(ProcessLookupError):
-            os.kill(job["runner"], number)
+        state["signals"].append((job["runner"], number))

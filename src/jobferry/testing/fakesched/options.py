@@ -19,9 +19,10 @@ _FLAGS: Mapping[str, frozenset[str]] = {
 _VALUES: Mapping[str, frozenset[str]] = {
     "sbatch": frozenset(
         {
-            "account", "array", "constraint", "cpus-per-task", "dependency", "error", "gpus-per-node",
-            "gpus-per-task", "job-name", "kill-on-invalid-dep", "mem", "mem-per-cpu", "nodes", "ntasks",
-            "ntasks-per-node", "open-mode", "output", "partition", "qos", "reservation", "signal", "time",
+            "account", "array", "comment", "constraint", "cpus-per-task", "dependency", "error", "exclude",
+            "gpus-per-node", "gpus-per-task", "job-name", "kill-on-invalid-dep", "mem", "mem-per-cpu",
+            "nodelist", "nodes", "ntasks", "ntasks-per-node", "open-mode", "output", "partition", "qos",
+            "reservation", "signal", "time",
         }
     ),
     "squeue": frozenset({"jobs", "states", "format", "name", "user"}),
@@ -29,11 +30,12 @@ _VALUES: Mapping[str, frozenset[str]] = {
     "scancel": frozenset({"name", "signal", "state", "user"}),
     "sinfo": frozenset({"format", "partition"}),
 }  # fmt: skip
+_OPPOSITES = {"requeue": "no-requeue", "no-requeue": "requeue"}
 _SHORT: Mapping[str, Mapping[str, str]] = {
     "sbatch": {
         "A": "account", "C": "constraint", "J": "job-name", "N": "nodes", "a": "array", "c": "cpus-per-task",
         "d": "dependency", "e": "error", "n": "ntasks", "o": "output", "p": "partition", "q": "qos",
-        "t": "time", "H": "hold",
+        "t": "time", "H": "hold", "w": "nodelist", "x": "exclude",
     },
     "squeue": {"j": "jobs", "t": "states", "o": "format", "n": "name", "h": "noheader", "u": "user"},
     "sacct": {
@@ -69,6 +71,16 @@ def read_options(program: str, argv: list[str]) -> tuple[Options, list[str]]:
     return options, words
 
 
+def merge_options(*all_of_them: Options) -> Options:
+    """Join options from several places; of those that cannot both be, the later one counts."""
+    merged: Options = {}
+    for options in all_of_them:
+        for name, value in options.items():
+            merged.pop(_OPPOSITES.get(name, ""), None)
+            merged[name] = value
+    return merged
+
+
 def _add(options: Options, program: str, name: str, value: str | None, words: list[str]) -> None:
     if name in _FLAGS[program]:
         options[name] = value or ""
@@ -98,7 +110,7 @@ def read_script(words: list[str]) -> tuple[bytes, Options]:
     for line in script.decode("utf-8", "surrogateescape").split("\n"):
         if line.startswith("#SBATCH"):
             found, _ = read_options("sbatch", shlex.split(line.removeprefix("#SBATCH"), comments=True))
-            options.update(found)
+            options = merge_options(options, found)
         elif line.strip() and not line.startswith("#"):
             break
     return script, options

@@ -42,11 +42,19 @@ def steer(state: State, folder: Path, argv: list[str]) -> None:
     elif verb == "requeue":
         for job in find(state, words[0]):
             engine.requeue(state, folder, job)
+    elif verb == "warn":
+        for job in find(state, words[0]):
+            engine.warn(state, job)
+    elif verb in ("up", "down"):
+        state["down"] = [name for name in state["down"] if name != words[0]] + (
+            words if verb == "down" else []
+        )
+        engine.schedule(state, folder)
     elif verb == "set":
         slurm.set_state(state, folder, words[0], words[1])
     elif verb == "end-all":
         for job in state["jobs"]:
-            engine.end(job, "CANCELLED", how=engine.AT_ONCE)
+            engine.end(state, job, "CANCELLED", how=engine.AT_ONCE)
 
 
 def _write(stream: int, text: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from jobferry.testing.fakesched.engine import NODE, succeeded
+from jobferry.testing.fakesched.engine import succeeded
 from jobferry.testing.fakesched.state import ENDED, RUNNING, WAITING, Job, State
 
 VERSION = "22.05.8"
@@ -22,22 +22,24 @@ def shown(state: State, job: Job) -> str:
     if job["phase"] == WAITING:
         return "PENDING"
     if job["phase"] == RUNNING:
-        return "COMPLETING" if job["cause"] else "RUNNING"
+        return "COMPLETING" if job["cause"] or job["requeued"] else "RUNNING"
     if any(fault["kind"] == "running_after_end" for fault in state["faults"]) and job["started"]:
         return "RUNNING"
     return job["cause"] or ("COMPLETED" if succeeded(job) else "FAILED")
 
 
-def grouped(state: State, jobs: Sequence[Job]) -> list[list[Job]]:
+def grouped(jobs: Sequence[Job]) -> list[list[Job]]:
     """Put tasks that have not begun into one row, as squeue does."""
     rows: dict[tuple[object, ...], list[Job]] = {}
     for number, job in enumerate(jobs):
-        whole = (
-            job["array"] is not None and job["phase"] == WAITING and not job["word"] and not job["restarts"]
-        )
-        key = (job["submission"], job["reason"]) if whole else (number,)
+        key = (job["submission"], job["reason"]) if waits_in_array(job) else (number,)
         rows.setdefault(key, []).append(job)
     return list(rows.values())
+
+
+def waits_in_array(job: Job) -> bool:
+    """Whether a job is a task that has never begun, which has no row of its own."""
+    return job["array"] is not None and job["phase"] == WAITING and not job["word"] and not job["restarts"]
 
 
 def fill(layout: str, state: State, group: Sequence[Job]) -> str:
@@ -49,24 +51,30 @@ def fill(layout: str, state: State, group: Sequence[Job]) -> str:
         "A": str(job["native_id"]),
         "F": str(whole),
         "T": shown(state, job),
-        "S": _time(job["started"]),
-        "N": NODE if job["started"] and job["phase"] != WAITING else "",
+        "S": when(job["started"]),
+        "N": job["node"],
         "r": job["reason"] or ("Resources" if job["phase"] == WAITING else "None"),
         "j": job["name"],
-        "P": "cpu",
+        "P": job["asked"].get("partition", state["partitions"][0]),
         "u": "user",
     }
     return re.sub(r"%\.?\d*(\w)", lambda match: words.get(match[1], ""), layout)
 
 
 def shown_id(group: Sequence[Job]) -> str:
+    """Write the id of a job, a task, or the tasks that wait together."""
     job = group[0]
     if job["array"] is None:
         return str(job["native_id"])
-    if job["phase"] != WAITING or job["word"] or job["restarts"]:
+    if not waits_in_array(job):
         return f"{job['array']}_{job['task']}"
-    limit = "" if job["limit"] is None else f"%{job['limit']}"
-    return f"{job['array']}_[{','.join(_spans([task['task'] or 0 for task in group]))}{limit}]"
+    return f"{job['array']}_[{shown_tasks(group)}]"
+
+
+def shown_tasks(group: Sequence[Job]) -> str:
+    """Write which tasks of an array wait together, and how many of them may run at a time."""
+    limit = "" if group[0]["limit"] is None else f"%{group[0]['limit']}"
+    return f"{','.join(_spans([job['task'] or 0 for job in group]))}{limit}"
 
 
 def _spans(numbers: Sequence[int]) -> Iterator[str]:
@@ -80,7 +88,8 @@ def _spans(numbers: Sequence[int]) -> Iterator[str]:
             first = last = number
 
 
-def _time(moment: float) -> str:
+def when(moment: float) -> str:
+    """Write a moment as the caller's ``SLURM_TIME_FORMAT`` says."""
     if not moment:
         return "N/A"
     if os.environ.get("SLURM_TIME_FORMAT") == "%s":
@@ -103,44 +112,16 @@ def _columns(state: State, group: Sequence[Job]) -> dict[str, str]:
         "jobidraw": str(job["native_id"]),
         "jobname": job["name"],
         "state": f"{'RUNNING' if word == 'COMPLETING' else word}{by}",
-        "exitcode": _exit_code(job),
-        "submit": _time(job["submitted"]),
-        "start": _time(job["started"]).replace("N/A", "Unknown"),
-        "end": _time(job["ended"]).replace("N/A", "Unknown"),
-        "nodelist": NODE if job["started"] else "None assigned",
+        "exitcode": exit_code(job),
+        "submit": when(job["submitted"]),
+        "start": when(job["started"]).replace("N/A", "Unknown"),
+        "end": when(job["ended"]).replace("N/A", "Unknown"),
+        "nodelist": job["node"] or "None assigned",
     }
 
 
-def _exit_code(job: Job) -> str:
+def exit_code(job: Job) -> str:
+    """Write how a job ended: its code and its signal."""
     if job["phase"] == ENDED and job["cause"]:
         return _EXIT_CODES.get(job["cause"], "0:0")
     return f"{job['code']}:{job['signal']}"
-
-
-def config(state: State) -> str:
-    """Write what ``scontrol show config`` prints, as far as anybody asks."""
-    storage = "none" if state["accounting"] == "off" else "slurmdbd"
-    values = {
-        "AccountingStorageType": f"accounting_storage/{storage}",
-        "MaxArraySize": state["limits"]["max_array_size"],
-        "MaxJobCount": 10000,
-        "MinJobAge": "300 sec",
-        "SLURM_VERSION": VERSION,
-    }
-    return "".join(f"{name:<23} = {value}\n" for name, value in values.items())
-
-
-def line(state: State) -> Callable[[Job], str]:
-    """Return what writes a job as ``scontrol show job -o`` does."""
-
-    def write(job: Job) -> str:
-        array = "" if job["array"] is None else f"ArrayJobId={job['array']} ArrayTaskId={job['task']} "
-        reason = job["reason"] or "None"
-        return (
-            f"JobId={job['native_id']} {array}JobName={job['name']} JobState={shown(state, job)} "
-            f"Reason={reason} Restarts={job['restarts']} ExitCode={_exit_code(job)} "
-            f"StartTime={_time(job['started'])} EndTime={_time(job['ended'])} "
-            f"NodeList={NODE if job['started'] else '(null)'}\n"
-        )
-
-    return write

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from jobferry.testing.fakesched.asked import warning
 from jobferry.testing.fakesched.state import Job, State, locked
 
 KILL_WAIT = 5
@@ -18,7 +19,9 @@ NoteEnd = Callable[[State, Path, int, int], None]
 
 # a shell cannot trap what was ignored when it began, and whoever submits may ignore these
 _RESET = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTERM, signal.SIGXCPU)
-_OURS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
+WARNING = signal.SIGHUP
+"""Tells the keeper of a job to send its batch shell the signal it asked for."""
+_OURS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, WARNING)
 
 
 def spool(folder: Path, submission: int, script: bytes) -> None:
@@ -67,6 +70,13 @@ def _keep(folder: Path, index: int, job: Job, note_end: NoteEnd) -> None:
         _kill(body, signal.SIGKILL)
         os._exit(0)
 
+    def warn(*_: object) -> None:
+        to_shell, number = warning(job["asked"].get("signal", "")) or (False, 0)
+        if to_shell:
+            with suppress(ProcessLookupError):
+                os.kill(body, number)
+
+    signal.signal(WARNING, warn)
     signal.signal(signal.SIGUSR1, ask)
     signal.signal(signal.SIGUSR2, die)
     signal.signal(signal.SIGALRM, lambda *_: _kill(body, signal.SIGKILL))
@@ -118,7 +128,8 @@ def _variables(job: Job) -> dict[bytes, bytes]:
         "SLURM_JOBID": job["native_id"],
         "SLURM_JOB_NAME": job["name"],
         "SLURM_SUBMIT_DIR": job["folder"],
-        "SLURM_JOB_NODELIST": "fake1",
+        "SLURM_JOB_NODELIST": job["node"],
+        "SLURMD_NODENAME": job["node"],
         "SLURM_CLUSTER_NAME": "fake",
     }
     if job["array"] is not None:

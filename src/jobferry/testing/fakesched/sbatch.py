@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobferry.testing.fakesched import engine
+from jobferry.testing.fakesched.asked import asked_problem
 from jobferry.testing.fakesched.faults import SUBMIT_FAILED
 from jobferry.testing.fakesched.limits import excess
-from jobferry.testing.fakesched.options import Options, read_options, read_script
+from jobferry.testing.fakesched.nodes import node_problem
+from jobferry.testing.fakesched.options import Options, merge_options, read_options, read_script
 from jobferry.testing.fakesched.rows import VERSION
 from jobferry.testing.fakesched.state import Said, State, find
 
@@ -23,7 +25,9 @@ def sbatch(state: State, folder: Path, argv: list[str]) -> Said:
         script, inside = read_script(words)
     except ValueError as error:
         return "", f"sbatch: {error}\n", 255
-    options = {**inside, **options}
+    options = merge_options(inside, options)
+    if unreadable := asked_problem(options):
+        return "", f"sbatch: error: {unreadable}\n", 255
     indices, limit = _array(options)
     dependencies = _dependencies(options.get("dependency", ""))
     problem = _problem(state, options, indices, dependencies)
@@ -41,6 +45,7 @@ def sbatch(state: State, folder: Path, argv: list[str]) -> Said:
         indices=indices,
         limit=limit,
         dependencies=dependencies,
+        asked={name: value for name, value in options.items() if name not in ("parsable", "quiet")},
     )
     return f"{native_id}\n" if "parsable" in options else f"Submitted batch job {native_id}\n", "", 0
 
@@ -55,7 +60,7 @@ def _problem(
         return "Invalid job array specification"
     if any(not any(job["in_queue"] for job in find(state, str(native_id))) for _, native_id in dependencies):
         return "Job dependency problem"
-    return ""
+    return node_problem(state, options)
 
 
 def _array(options: Options) -> tuple[list[int] | None, int | None]:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jobferry.testing.fakesched import engine
+from jobferry.testing.fakesched.details import config, line
 from jobferry.testing.fakesched.limits import sacctmgr
 from jobferry.testing.fakesched.options import read_options
-from jobferry.testing.fakesched.rows import accounting_row, config, fill, grouped, line, shown
+from jobferry.testing.fakesched.rows import accounting_row, fill, grouped, shown, shown_tasks
 from jobferry.testing.fakesched.sbatch import sbatch
 from jobferry.testing.fakesched.state import ENDED, WAITING, Job, Said, State, find
 
@@ -39,7 +40,7 @@ def squeue(state: State, folder: Path, argv: list[str]) -> Said:
         jobs = [job for job in jobs if shown(state, job) not in FINAL]
     layout = options.get("format", "%i %P %j %u %T %r")
     rows = [] if "noheader" in options else [re.sub(r"%(\w)", r"\1", layout)]
-    rows += [fill(layout, state, group) for group in grouped(state, jobs)]
+    rows += [fill(layout, state, group) for group in grouped(jobs)]
     return "".join(f"{row}\n" for row in rows), "", 0
 
 
@@ -61,7 +62,7 @@ def sacct(state: State, folder: Path, argv: list[str]) -> Said:
     if "name" in options:
         jobs = [job for job in jobs if job["name"] in options["name"].split(",")]
     names = options.get("format", "JobID,JobName,State,ExitCode").split(",")
-    rows = [accounting_row(state, group, names) for group in grouped(state, jobs)]
+    rows = [accounting_row(state, group, names) for group in grouped(jobs)]
     return "".join(f"{row}\n" for row in rows), "", 0
 
 
@@ -73,7 +74,7 @@ def scancel(state: State, folder: Path, argv: list[str]) -> Said:
     _, ids = read_options("scancel", argv)
     for native_id in ids:
         for job in _in_queue(state, native_id):
-            engine.end(job, "CANCELLED")
+            engine.end(state, job, "CANCELLED")
     engine.schedule(state, folder)
     return "", "", 0
 
@@ -85,24 +86,50 @@ def scontrol(state: State, folder: Path, argv: list[str]) -> Said:
         return config(state), "", 0
     if words[:2] == ["show", "job"]:
         jobs = _in_queue(state, words[2]) if len(words) > 2 else [j for j in state["jobs"] if j["in_queue"]]
-        return ("".join(map(line(state), jobs)), "", 0) if jobs else ("", _UNKNOWN, 1)
-    verb, ids = (words[0], words[1].split(",")) if len(words) == 2 else ("", [])
-    jobs = [job for native_id in ids for job in _in_queue(state, native_id)]
-    if not jobs:
-        return "", f"Invalid job id specified for job {','.join(ids)}\n", 1
-    if verb in ("hold", "release") and any(job["phase"] != WAITING for job in jobs):
-        return "", f"Job is no longer pending execution for job {','.join(ids)}\n", 1
-    if verb == "hold":
-        for job in jobs:
-            engine.hold(job)
-    elif verb == "release":
-        engine.release(state, folder, jobs)
-    elif verb == "requeue":
-        for job in jobs:
-            engine.requeue(state, folder, job)
-    else:
+        return ("".join(line(state, group) for group in grouped(jobs)), "", 0) if jobs else ("", _UNKNOWN, 1)
+    if not words or words[0] not in ("hold", "release", "requeue"):
         return "", f"scontrol: error: invalid keyword: {' '.join(argv)}\n", 1
-    return "", "", 0
+    if len(words) == 1:
+        return "", f"too few arguments for keyword:{words[0]}\n", 1
+    errors = ""
+    for native_id in words[1].split(","):
+        errors += _change(state, folder, words[0], native_id)
+    return "", errors, 1 if errors else 0
+
+
+def _change(state: State, folder: Path, verb: str, native_id: str) -> str:
+    """Do as ``scontrol`` is told with what an id means; return its words for what cannot be."""
+    jobs = _in_queue(state, native_id)
+    if not jobs:
+        return _complaint("Invalid job id specified", native_id, [])
+    problems: dict[str, list[Job]] = {}
+    for job in jobs:
+        if problem := _obstacle(verb, job):
+            problems.setdefault(problem, []).append(job)
+        elif verb == "hold":
+            engine.hold(job)
+        elif verb == "release":
+            engine.release(state, folder, [job])
+        else:
+            engine.requeue(state, folder, job)
+    return "".join(_complaint(words, native_id, group) for words, group in problems.items())
+
+
+def _obstacle(verb: str, job: Job) -> str:
+    if verb != "requeue":
+        return "Job is no longer pending execution" if job["phase"] != WAITING else ""
+    if "no-requeue" in job["asked"]:
+        return "Requested operation is presently disabled"
+    return "Job is pending execution" if job["phase"] == WAITING or job["requeued"] else ""
+
+
+def _complaint(words: str, native_id: str, jobs: list[Job]) -> str:
+    whole, _, task = native_id.partition("_")
+    if task:
+        return f"{native_id}: {words}\n"
+    if jobs and str(jobs[0]["array"]) == whole:
+        return f"{whole}_{shown_tasks(jobs)}: {words}\n"
+    return f"{words} for job {native_id}\n"
 
 
 def sinfo(state: State, folder: Path, argv: list[str]) -> Said:
@@ -112,7 +139,13 @@ def sinfo(state: State, folder: Path, argv: list[str]) -> Said:
     rows = [] if "noheader" in options else ["PARTITION AVAIL TIMELIMIT NODES STATE"]
     for number, partition in enumerate(state["partitions"]):
         default = "" if number else "*"
-        words = {"P": f"{partition}{default}", "a": "up", "l": "infinite", "D": "1", "T": "idle"}
+        words = {
+            "P": f"{partition}{default}",
+            "a": "up",
+            "l": "infinite",
+            "D": str(len(state["nodes"])),
+            "T": "idle",
+        }
         rows.append(re.sub(r"%(\w)", lambda match, words=words: words.get(match[1], ""), layout))  # type: ignore[misc]
     return "".join(f"{row}\n" for row in rows), "", 0
 
@@ -140,5 +173,5 @@ def set_state(state: State, folder: Path, native_id: str, word: str) -> None:
         job["word"] = ""
         if job["phase"] == ENDED:
             job["cause"] = word
-        engine.end(job, word, how=engine.AT_ONCE if word in AT_ONCE else engine.GENTLY)
+        engine.end(state, job, word, how=engine.AT_ONCE if word in AT_ONCE else engine.GENTLY)
     engine.schedule(state, folder)

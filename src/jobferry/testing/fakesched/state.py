@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypedDict
 
@@ -20,9 +20,9 @@ class Job(TypedDict):
     """A job, or one task of an array.
 
     `submission` counts them for ever, while a `native_id` may be used again. `array` is the native id of the
-    whole. `free` says whether it may start, `cause` what ended it from outside, `word` what is shown in the
-    place of the truth, `in_queue` and `in_books` who still remembers it. `runner` is
-    the process that keeps it.
+    whole; `asked` are the options it was submitted with. `free` says whether it may start, `cause` what ended
+    it from outside, `word` what is shown in the place of the truth, `in_queue` and `in_books` who still
+    remembers it. `runner` is the process that keeps it.
     """
 
     submission: int
@@ -33,6 +33,8 @@ class Job(TypedDict):
     name: str
     folder: str
     output: str
+    asked: dict[str, str]
+    node: str
     dependencies: list[tuple[str, int]]
     free: bool
     held: bool
@@ -81,23 +83,36 @@ class Bucket(TypedDict):
 
 
 class State(TypedDict):
-    """Everything. `books` is what accounting knows while it lags; `hung` the programs that hang."""
+    """Everything. `books` is what accounting knows while it lags; `hung` the programs that hang.
+
+    `nodes` are all there are, `down` those that take no jobs. `signals` are for processes, by their ids, and
+    sent when all else is written down: who asks may be among those that die of them.
+    """
 
     next_id: int
     submissions: int
     autostart: bool
     accounting: str
     partitions: list[str]
+    nodes: list[str]
+    down: list[str]
     limits: Limits
     bucket: Bucket | None
     jobs: list[Job]
     faults: list[Fault]
     books: list[Job] | None
     hung: list[int]
+    signals: list[tuple[int, int]]
 
 
 def beginning(
-    autostart: bool, accounting: str, partitions: list[str], limits: Limits, bucket: Bucket | None
+    *,
+    autostart: bool,
+    accounting: str,
+    partitions: list[str],
+    nodes: list[str],
+    limits: Limits,
+    bucket: Bucket | None,
 ) -> State:
     """Make a state without jobs."""
     return State(
@@ -106,12 +121,15 @@ def beginning(
         autostart=autostart,
         accounting=accounting,
         partitions=partitions,
+        nodes=nodes,
+        down=[],
         limits=limits,
         bucket=bucket,
         jobs=[],
         faults=[],
         books=None,
         hung=[],
+        signals=[],
     )
 
 
@@ -130,7 +148,11 @@ def locked(folder: Path) -> Iterator[State]:
         try:
             state: State = json.loads((folder / "state.json").read_text("utf-8"))
             yield state
+            signals, state["signals"] = state["signals"], []
             _write(folder, state)
+            for process, number in signals:
+                with suppress(ProcessLookupError):
+                    os.kill(process, number)
         finally:
             # said aloud: a process started meanwhile holds the file too
             fcntl.flock(lock, fcntl.LOCK_UN)
