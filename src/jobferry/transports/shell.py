@@ -112,9 +112,17 @@ class Shell:
             # what travels with the start is read only by a shell that has begun
             error.unsent = True
             raise
-        self._held = _HeldShell(process)
-        self._held.send(opening[FIRST_INPUT:])
-        return self._held
+        held = self._keep(_HeldShell(process))
+        held.send(opening[FIRST_INPUT:])
+        return held
+
+    def _keep(self, held: _HeldShell) -> _HeldShell:
+        self._held = held
+        if self._closed:
+            # closed while it was being started: whoever closed it had nothing to end yet
+            self._drop()
+            raise ConnectError("the connection was closed")
+        return held
 
     def _drop(self) -> None:
         held, self._held = self._held, None
