@@ -13,17 +13,18 @@ from typing import Any
 from jobferry.clock import Clock, SystemClock
 from jobferry.config import Config, load_config
 from jobferry.control import Controller, check_ended
+from jobferry.delivery import Delivery
 from jobferry.drafts import awaited_ids, draft
 from jobferry.errors import TransportError
+from jobferry.looking import Lookout, unfinished_of
 from jobferry.model.identity import mint_ids
 from jobferry.model.machine import Machine
 from jobferry.model.record import JobRecord
 from jobferry.opened import OpenMachine
 from jobferry.options import Work
-from jobferry.ownership import is_abandoned
 from jobferry.polling import Poller
 from jobferry.store import Store, default_store_path
-from jobferry.submission import Outcome, Submitter
+from jobferry.submission import Outcome
 from jobferry.watch import Notice, OnChange, Waiter
 
 
@@ -37,6 +38,7 @@ class Client:
         self.store = store or Store(default_store_path())
         self.clock = clock or SystemClock()
         self._open: dict[Machine, OpenMachine] = {}
+        self._lookout = Lookout(self.store, self.clock, self.machine_of, self._delivery)
 
     @property
     def config(self) -> Config:
@@ -100,23 +102,25 @@ class Client:
             JobferryError: the first thing that went wrong; its ``job_id`` tells which job.
         """
         opened = self.open(machine)
-        submitter = self._submitter(opened)
         ids = mint_ids(self.clock.now(), len(drafts))
         drafts = [replace(record, id=job_id) for record, job_id in zip(drafts, ids, strict=True)]
-        payloads = submitter.prepare(drafts)
-        self.store.add(drafts)
-        outcomes = submitter.send(payloads, **how)
+        delivery = self._delivery(opened)
+        records = delivery.prepare(drafts)
+        self.store.add(records)
+        outcomes = delivery.send(records, **how)
         # another process may have cancelled one while it was on its way
         late = [o.record for o in outcomes if o.record.cancelled_at and not o.record.state.final]
         Controller(opened, self.store, self.clock).cancel(late)
         return _records_of(outcomes)
 
-    def _submitter(self, opened: OpenMachine) -> Submitter:
-        return Submitter(opened, self.store, self.clock, self._dependencies)
+    def _delivery(self, opened: OpenMachine) -> Delivery:
+        return Delivery(opened, self.store, self.clock, self._dependencies)
 
     def _dependencies(self, record: JobRecord) -> Mapping[str, Sequence[str]]:
+        if not record.spec.dependencies:
+            return {}
         named = [self.store.resolve(entry.job_id) for entry in record.spec.dependencies]
-        looked_at = {other.id: other for other in self.refresh(named)}
+        looked_at = {other.id: other for other in self._lookout.look_at(named)}
         return awaited_ids(record, [looked_at[other.id] for other in named])
 
     # -- looking
@@ -124,39 +128,15 @@ class Client:
     def refresh(self, records: Iterable[JobRecord], *, force: bool = False) -> list[JobRecord]:
         """Look at jobs, one request a machine; the batch system is asked when its time has come, or forced.
 
-        Submissions that nobody is at work on any more are gone on with.
-
         Raises:
             TransportError: a machine was not reached; what was known stays.
         """
-        current = {record.id: record for record in records}
-        for opened, mine in self._by_machine(_unfinished(current.values())).items():
-            poller = Poller(opened, self.store, self.clock)
-            may_ask = force or poller.may_ask_queue()
-            current.update(self._resume(opened, mine, look_up=may_ask))
-            asked = [current[record.id] for record in mine]
-            current.update({r.id: r for r in poller.poll(asked, ask_queue=may_ask)})
-        return list(current.values())
+        return self._lookout.refresh(records, force=force)
 
-    def _resume(
-        self, opened: OpenMachine, records: Sequence[JobRecord], *, look_up: bool
-    ) -> dict[str, JobRecord]:
-        now = self.clock.now()
-        left = [record for record in records if not record.state.submitted and is_abandoned(record, now)]
-        if not left:
-            return {}
-        if look_up:
-            self.store.note_poll(opened.machine.name, now)
-        done = [outcome.record for outcome in self._submitter(opened).resume(left, look_up=look_up)]
-        late = [record for record in done if record.cancelled_at and not record.state.final]
-        cancelled = Controller(opened, self.store, self.clock).cancel(late)
-        return {record.id: record for record in [*done, *cancelled]}
-
-    def _by_machine(self, records: Iterable[JobRecord]) -> dict[OpenMachine, list[JobRecord]]:
-        groups: dict[OpenMachine, list[JobRecord]] = {}
-        for record in records:
-            groups.setdefault(self.machine_of(record), []).append(record)
-        return groups
+    def is_reachable(self, records: Iterable[JobRecord]) -> bool:
+        """Whether a connection to the machine of each job is open already; none is made."""
+        machines = self._lookout.by_machine(unfinished_of(records))
+        return all(opened.connection.is_open() for opened in machines)
 
     def wait(
         self,
@@ -172,13 +152,13 @@ class Client:
             WaitTimeout: the time is over; the jobs go on.
             TransportError: a machine was not reached in the first place.
         """
-        waiter = Waiter(self.refresh, self.watch, self.clock, notice)
+        waiter = Waiter(self.refresh, self.watch, self.is_reachable, self.clock, notice)
         return waiter.wait(records, timeout, on_change)
 
     def watch(self, records: Sequence[JobRecord], seconds: int) -> list[JobRecord]:
         """Wait over there for news of the records; several machines are watched in short turns."""
         current = {record.id: record for record in records}
-        groups = self._by_machine(_unfinished(records))
+        groups = self._lookout.by_machine(unfinished_of(records))
         turn = seconds if len(groups) < 2 else 1
         for opened, mine in groups.items():
             seen = Poller(opened, self.store, self.clock).watch(mine, turn)
@@ -193,7 +173,7 @@ class Client:
         Raises:
             SchedulerError: the batch system refused.
         """
-        on_their_way = [record for record in records if not record.state.submitted]
+        on_their_way = [record for record in records if record.unsent and not _is_kept_back(record)]
         settled = {record.id: record for record in self.refresh(on_their_way)}
         return self._control([settled.get(record.id, record) for record in records], Controller.cancel)
 
@@ -214,13 +194,13 @@ class Client:
         for record in records:
             check_ended(record)
         if remote:
-            for opened, mine in self._by_machine(records).items():
+            for opened, mine in self._lookout.by_machine(records).items():
                 Controller(opened, self.store, self.clock).remove_folders(mine)
         self.store.remove([record.id for record in records])
 
     def _control(self, records: Sequence[JobRecord], verb: Any) -> list[JobRecord]:
         current = {record.id: record for record in records}
-        for opened, mine in self._by_machine(_unfinished(records)).items():
+        for opened, mine in self._lookout.by_machine(unfinished_of(records)).items():
             done = verb(Controller(opened, self.store, self.clock), mine)
             current.update({record.id: record for record in done})
         with suppress(TransportError):
@@ -238,8 +218,8 @@ def _records_of(outcomes: Iterable[Outcome]) -> list[JobRecord]:
     return records
 
 
-def _unfinished(records: Iterable[JobRecord]) -> list[JobRecord]:
-    return [record for record in records if not record.state.final]
+def _is_kept_back(record: JobRecord) -> bool:
+    return all(entry.waits is not None for entry in record.unsent)
 
 
 _default: tuple[int, Client] | None = None

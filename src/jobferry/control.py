@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from jobferry.clock import Clock
@@ -10,7 +10,9 @@ from jobferry.errors import SchedulerError, SpecError
 from jobferry.model.command import Command, CommandResult
 from jobferry.model.record import JobRecord
 from jobferry.model.status import JobState, JobStatus
+from jobferry.model.submission import Submission
 from jobferry.opened import OpenMachine
+from jobferry.parts import end_parts
 from jobferry.render.program import Program
 from jobferry.store import Store
 
@@ -30,7 +32,7 @@ class Controller:
         sent = [record for record in asked if not record.state.final]
         if not sent:
             return asked
-        ids = [record.native_id for record in sent if record.native_id]
+        ids = _ids(sent)
         program = Program()
         self._machine.enter(program)
         program.do("jf_cancel_mark", *(record.id for record in sent))
@@ -43,11 +45,11 @@ class Controller:
 
     def hold(self, records: Sequence[JobRecord]) -> list[JobRecord]:
         """Keep waiting jobs from starting."""
-        return self._act(records, self._machine.scheduler.hold_command(_ids(records)))
+        return self._act(records, self._machine.scheduler.hold_command)
 
     def release(self, records: Sequence[JobRecord]) -> list[JobRecord]:
         """Let held jobs start."""
-        return self._act(records, self._machine.scheduler.release_command(_ids(records)))
+        return self._act(records, self._machine.scheduler.release_command)
 
     def remove_folders(self, records: Sequence[JobRecord]) -> None:
         """Delete jobs' folders over there."""
@@ -58,9 +60,19 @@ class Controller:
         if answer.exit_code != 0:
             raise self._refused(answer, records)
 
-    def _act(self, records: Sequence[JobRecord], command: Command) -> list[JobRecord]:
+    def _act(
+        self, records: Sequence[JobRecord], command: Callable[[Sequence[str]], Command]
+    ) -> list[JobRecord]:
+        kept = [record.id for record in records if not record.native_ids]
+        if kept:
+            raise SpecError(
+                f"{kept[0]} is not in the batch system's queue",
+                hint=f"`jobferry why {kept[0]}`",
+                job_id=kept[0],
+            )
+        command_of_all = command(_ids(records))
         program = Program()
-        program.section("act", command)
+        program.section("act", command_of_all)
         answer = self._machine.ask(program).get("act", CommandResult(exit_code=1))
         if answer.exit_code != 0:
             raise self._refused(answer, records)
@@ -70,13 +82,15 @@ class Controller:
         now = self._clock.now()
 
         def change(old: JobRecord) -> JobRecord:
-            if old.state is JobState.CREATED and old.owner == record.owner and not old.root:
-                # nothing of it has left this machine
-                status = JobStatus(
-                    state=JobState.CANCELLED, reason="cancelled before it was submitted", ended_at=now
-                )
-                return replace(old, status=status, cancelled_at=now)
-            return replace(old, cancelled_at=old.cancelled_at or now)
+            marked = replace(old, cancelled_at=old.cancelled_at or now)
+            here = [entry for entry in old.unsent if _is_here(entry, record)]
+            if not here:
+                return marked
+            # nothing of these has left this machine, or has certainly been taken over there
+            ended = JobStatus(
+                state=JobState.CANCELLED, reason="cancelled before it was submitted", ended_at=now
+            )
+            return end_parts(marked, {entry.number: ended for entry in here}, now)
 
         return self._store.update(record.id, change)
 
@@ -86,6 +100,14 @@ class Controller:
             machine=self._machine.machine.name,
             job_id=records[0].id if len(records) == 1 else None,
         )
+
+
+def _is_here(submission: Submission, seen: JobRecord) -> bool:
+    """Whether a submission is certainly nowhere but here: it waits, or nobody has taken it on."""
+    if submission.waits is not None:
+        return True
+    mine = [entry for entry in seen.submissions if entry.number == submission.number]
+    return not submission.sent and bool(mine) and mine[0].owner == submission.owner and not seen.root
 
 
 def check_ended(record: JobRecord) -> None:
@@ -110,4 +132,4 @@ def _is_over(answer: CommandResult) -> bool:
 
 
 def _ids(records: Sequence[JobRecord]) -> list[str]:
-    return [record.native_id for record in records if record.native_id]
+    return [native_id for record in records for native_id in record.native_ids]

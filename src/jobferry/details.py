@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from jobferry.model.record import JobRecord
+from jobferry.model.retry import format_rule
 from jobferry.model.serialize import job_summary
 from jobferry.model.spec import format_array
-from jobferry.model.tables import SPEC, STATUS
+from jobferry.model.tables import ATTEMPT, SPEC, STATUS, SUBMISSION
 from jobferry.model.units import format_memory, format_time
 from jobferry.opened import in_folder
 from jobferry.render.shell import join
@@ -20,7 +21,9 @@ def job_details(record: JobRecord) -> dict[str, object]:
         **job_summary(record),
         "native_state": status.native_state,
         "nodes": list(status.nodes),
-        "attempt": record.attempt,
+        "native_ids": list(record.native_ids),
+        "attempts": [ATTEMPT.write(attempt) for attempt in record.attempts],
+        "submissions": [SUBMISSION.write(entry) for entry in record.submissions],
         "host": record.machine.host,
         "submitted_from": str(record.base),
         "fetched": record.fetched_at is not None,
@@ -50,6 +53,7 @@ def asked_for(record: JobRecord) -> dict[str, str]:
         "directory": str(spec.directory or ""),
         "after": ", ".join(f"{entry.job_id} ({entry.kind.value})" for entry in spec.dependencies),
         "signal": f"{spec.signal.name}, {format_time(spec.signal.before)} before" if spec.signal else "",
+        "retry": ", ".join(f"{cause} {format_rule(rule)}" for cause, rule in spec.retry.items()),
         "native": " ".join(spec.native),
     }
 

@@ -14,8 +14,10 @@ from jobferry.model.machine import Machine
 from jobferry.model.record import JobRecord
 from jobferry.model.spec import DependencyKind, JobSpec
 from jobferry.model.status import JobState
+from jobferry.model.submission import Submission
 from jobferry.options import Work, make_spec
 from jobferry.ownership import owner
+from jobferry.retrying import check_retry
 from jobferry.schedulers.slurm_script import honour_directives
 
 
@@ -26,13 +28,15 @@ def draft(machine: Machine, work: Work, options: Mapping[str, Any], now: datetim
         SpecError: the job cannot be run.
     """
     spec, _ = describe(work, options)
+    spec = replace(spec, resources=machine.resources(spec.resources))
+    check_retry(spec)
     return JobRecord(
         id=mint_ids(now)[0],
-        spec=replace(spec, resources=machine.resources(spec.resources)),
+        spec=spec,
         machine=machine.plain(),
         base=Path.cwd(),
         created_at=now,
-        owner=owner(),
+        submissions=(Submission(owner=owner(), claimed_at=now),),
     )
 
 
@@ -55,6 +59,8 @@ def awaited_ids(record: JobRecord, others: Sequence[JobRecord]) -> Mapping[str, 
         others: the jobs its dependencies name, in the same order, as they stand now.
 
     Raises:
+        NotSubmitted: one of them waits here to be submitted.
+        DependencyFailed: one of them has ended otherwise.
         SpecError: a dependency that cannot be met.
     """
     wanted: dict[str, list[str]] = {}
@@ -66,15 +72,27 @@ def awaited_ids(record: JobRecord, others: Sequence[JobRecord]) -> Mapping[str, 
             )
         if other.state.final:
             _check_outcome(other, dependency.kind)
-        elif other.native_id is None:
-            raise SpecError(f"{other.id} has not been submitted yet", hint=f"`jobferry show {other.id}`")
+        elif other.unsent:
+            raise NotSubmitted(
+                f"it waits here until {other.id} has been submitted", hint=f"`jobferry why {other.id}`"
+            )
         else:
-            wanted.setdefault(dependency.kind.value, []).append(other.native_id)
+            wanted.setdefault(dependency.kind.value, []).extend(other.native_ids)
     return wanted
+
+
+class NotSubmitted(SpecError):
+    """A job that is waited for is not in the batch system's hands itself."""
+
+
+class DependencyFailed(SpecError):
+    """A job that is waited for has not ended as it should have."""
 
 
 def _check_outcome(other: JobRecord, kind: DependencyKind) -> None:
     succeeded = other.state is JobState.COMPLETED
     refused = {DependencyKind.AFTEROK: not succeeded, DependencyKind.AFTERNOTOK: succeeded}
     if refused.get(kind, False):
-        raise SpecError(f"{other.id} has ended as {other.state.value.lower()}: {kind.value} cannot be met")
+        raise DependencyFailed(
+            f"{other.id} has ended as {other.state.value.lower()}: {kind.value} cannot be met"
+        )

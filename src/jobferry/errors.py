@@ -8,7 +8,7 @@
     │  ├─ ConnectError   AuthError   HostKeyError
     │  └─ CommandTimeout   TransferError
     ├─ SchedulerError 4                                          the other side
-    │  └─ SubmitRefused   SchedulerBusy   ParseError
+    │  └─ SubmitRefused   SubmitLimit   SchedulerBusy   ParseError
     ├─ JobError 1
     │  ├─ JobNotFound 5   JobFailed 1 (or the job's own code)
     │  └─ JobLost 1   WaitTimeout 124
@@ -115,6 +115,22 @@ class SchedulerError(JobferryError):
 
 class SubmitRefused(SchedulerError):
     """The batch system certainly did not take the job."""
+
+
+class SubmitLimit(SubmitRefused):
+    """The batch system did not take the job because as many are there as it allows; later it may.
+
+    Attributes:
+        certain: whether the words leave no doubt that it is the number of jobs.
+    """
+
+    transient = True
+
+    def __init__(
+        self, message: str, *, certain: bool = True, hint: str | None = None, machine: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, machine=machine)
+        self.certain = certain
 
 
 class SchedulerBusy(SchedulerError):

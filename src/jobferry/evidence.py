@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
-from jobferry.model.record import JobRecord
-from jobferry.model.status import Failure, JobState, JobStatus
+from jobferry.model.status import Failure
 from jobferry.render.records import Finished, Records, Started
 from jobferry.schedulers.base import Observation
 
@@ -38,41 +37,58 @@ class Witnesses:
     """All that one poll brought about one job.
 
     Attributes:
+        numbers: which submissions of the job counted when this was asked.
+        runs: which run of each task counts now; what is not in it is in its first.
         queue: what the queue said, empty when it knows nothing; None when it was not asked.
         history: what accounting said; None when it was not asked.
         records: the job's own records; None when they were not read.
+        hopeful: whether a job it depends on is tried again, so that it need not give up.
     """
 
+    numbers: tuple[int, ...] = (1,)
+    runs: Mapping[int | None, int] = field(default_factory=dict)
     queue: Said | None
     history: Said | None = None
     records: Records | None = None
     cancelled: bool = False
     supervised: bool = False
+    hopeful: bool = False
 
     def about(self, task: int | None) -> Evidence:
         """Pick what concerns one task, or the job itself."""
         return Evidence(
             queue=_pick(self.queue, task),
             history=_pick(self.history, task),
-            started=self.records.started.get(task) if self.records else None,
+            started=self.started(task),
             finished=self.finished(task),
             cancelled=self.cancelled or (self.records is not None and self.records.cancelled),
             supervised=self.supervised,
         )
 
+    def started(self, task: int | None) -> Started | None:
+        """Return the record of a task's beginning, in the run that counts."""
+        seen = self.records.started.get(task) if self.records else None
+        return seen if seen is not None and seen.run == self.runs.get(task, 1) else None
+
     def finished(self, task: int | None) -> Finished | None:
         """Return the record of a task's end, or of the array's where that tells why it never began."""
         if self.records is None:
             return None
-        if task in self.records.finished:
-            return self.records.finished[task]
-        whole = self.records.finished.get(None)
+        run = self.runs.get(task, 1)
+        seen = self.records.finished.get(task)
+        if seen is not None and seen.run == run:
+            return seen
+        whole = self.records.wholes.get(run)
         # the success of the whole says nothing about a task that left no record
         return replace(whole, started_at=None) if whole and (whole.stopped or whole.cause) else None
 
-    def want_history(self, record: JobRecord) -> bool:
-        """Whether accounting is worth asking: a task has left the queue, and its end needs explaining."""
-        return any(self._is_unexplained(task) for task, _ in unfinished(record))
+    def want_history(self, tasks: Iterable[int | None]) -> bool:
+        """Whether accounting is worth asking: a task has left the queue, and its end needs explaining.
+
+        Args:
+            tasks: those that have not ended, None for a job without tasks.
+        """
+        return any(self._is_unexplained(task) for task in tasks)
 
     def _is_unexplained(self, task: int | None) -> bool:
         finished = self.finished(task)
@@ -86,20 +102,6 @@ class Witnesses:
             return True
         # the queue knows that its command failed, and accounting how
         return seen.failure is Failure.EXIT_CODE and seen.exit_code is None
-
-
-def unfinished(record: JobRecord) -> list[tuple[int | None, JobStatus]]:
-    """List what is still to be judged: the job itself, or the tasks of an array that have not ended."""
-    if record.spec.array is None:
-        return [] if record.state.final else [(None, record.status)]
-    return [(task, status) for task, status in all_tasks(record).items() if not status.state.final]
-
-
-def all_tasks(record: JobRecord) -> dict[int, JobStatus]:
-    """Return the statuses of all tasks of an array; one that has not been seen yet waits."""
-    indices = record.spec.array.indices if record.spec.array is not None else ()
-    waiting = JobStatus(state=JobState.QUEUED)
-    return {task: record.tasks.get(task, waiting) for task in indices}
 
 
 def _pick(said: Said | None, task: int | None) -> Observation | None:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobferry.errors import JobferryError, ParseError, SchedulerBusy
+from jobferry.judging import said_of
 from jobferry.model.command import Command, CommandResult
 from jobferry.model.record import JobRecord
 from jobferry.model.status import Failure, JobState, JobStatus
 from jobferry.model.units import format_time
-from jobferry.opened import OpenMachine, in_folder
+from jobferry.opened import OpenMachine, in_run
+from jobferry.questions import all_record_calls
 from jobferry.render.program import Program
 from jobferry.render.records import Finished, Records, Started, parse_records
 from jobferry.render.shell import join
@@ -90,52 +92,72 @@ def _words(record: JobRecord, explained: str | None) -> Iterator[str]:
         yield _STATES.get(status.state, f"it is {status.state.value.lower()}")
     if status.reason:
         yield f"{status.reason}: {explained}" if explained else status.reason
-    if record.doubted_since is not None:
+    for entry in record.unsent:
+        if entry.waits is not None and entry.waits != status.reason:
+            yield entry.waits
+    if any(entry.doubted_since is not None for entry in record.unsent):
         yield "its submission was left without an answer; the next look finds out, do not submit it again"
     if status.state is JobState.QUEUED and record.submitted_at is not None:
         yield f"it waits since {_moment(record.submitted_at)}"
     if status.started_at is not None and status.ended_at is not None:
         yield f"it ran for {format_time(status.ended_at - status.started_at)}"
     if status.restarts:
-        yield f"the batch system has started it again {status.restarts} times"
+        yield f"it was started again {status.restarts} time{'s' if status.restarts > 1 else ''}"
+    yield from _past(record)
+
+
+def _past(record: JobRecord) -> Iterator[str]:
+    """Say what became of the runs that were followed by another."""
+    shown = record.attempts[-_MOST_WORDS:]
+    if len(shown) < len(record.attempts):
+        yield f"{len(record.attempts)} attempts have failed; the last {len(shown)}:"
+    for attempt in shown:
+        number = sum(
+            other.task == attempt.task for other in record.attempts[: record.attempts.index(attempt) + 1]
+        )
+        of = "" if attempt.task is None else f" of task {attempt.task}"
+        cause = attempt.status.failure or attempt.status.state
+        yield f"attempt {number}{of} ended as {cause.value.lower()} ({attempt.native_id})"
 
 
 def _ask(machine: OpenMachine, record: JobRecord) -> tuple[tuple[tuple[str, str], ...], str]:
     """Ask all witnesses in one request."""
-    if not record.root or record.native_id is None:
+    if not record.root or not record.native_ids:
         return (), ""
-    scheduler, ids = machine.scheduler, [record.native_id]
+    scheduler, ids = machine.scheduler, list(record.native_ids)
     history = scheduler.history_command(ids, machine.facts)
     program = Program()
     machine.enter(program)
     program.section("queue", scheduler.status_command(ids))
     if history is not None:
         program.section("history", history)
-    program.text(f"jf_all_records() {{ {join(('jf_records', record.id, ','))}; }}")
+    calls = "; ".join(join(call) for call in all_record_calls(record))
+    program.text(f"jf_all_records() {{ {calls}; }}")
     program.section("records", Command(argv=("jf_all_records",)))
-    log = f"{in_folder(record.root, record.id)}/out/stderr{_failed_task(record)}"
+    failed = _failed_task(record)
+    log = f"{in_run(record, failed)}/out/stderr{'' if failed is None else f'.{failed}'}"
     program.section("tail", Command(argv=("jf_last", log, str(_TAIL_LINES))))
     answers = machine.ask(program)
     nothing = CommandResult(exit_code=1)
-    evidence = [("queue", _said(scheduler.parse_status, answers.get("queue", nothing), record.native_id))]
+    evidence = [("queue", _said(scheduler.parse_status, answers.get("queue", nothing), record))]
     if history is not None:
-        asked = answers.get("history", nothing)
-        evidence.append(("accounting", _said(scheduler.parse_history, asked, record.native_id)))
+        name = "accounting" if machine.facts.accounting else "the batch system's memory"
+        evidence.append((name, _said(scheduler.parse_history, answers.get("history", nothing), record)))
     records = parse_records(answers.get("records", nothing).text)
     evidence.append(("its records", _told(records.get(record.id))))
     return tuple(evidence), answers.get("tail", nothing).text.partition("\n")[2].rstrip("\n")
 
 
-def _failed_task(record: JobRecord) -> str:
+def _failed_task(record: JobRecord) -> int | None:
     if record.spec.array is None:
-        return ""
+        return None
     failed = (task for task, status in record.tasks.items() if status.state is JobState.FAILED)
-    return f".{next(failed, record.spec.array.indices[0])}"
+    return next(failed, record.spec.array.indices[0])
 
 
-def _said(parse: Parse, answer: CommandResult, native_id: str) -> str:
+def _said(parse: Parse, answer: CommandResult, record: JobRecord) -> str:
     try:
-        said = parse(answer, [native_id]).get(native_id)
+        said = said_of(record, parse(answer, record.native_ids))
     except (SchedulerBusy, ParseError) as error:
         return f"no answer: {error}"
     if not said:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from jobferry.errors import SpecError
 from jobferry.model.command import Command
 from jobferry.model.record import JobRecord
-from jobferry.opened import OpenMachine, in_folder
-from jobferry.polling import WATCH_SECONDS, told
+from jobferry.model.spec import format_indices
+from jobferry.opened import OpenMachine, in_run
+from jobferry.polling import WATCH_SECONDS
+from jobferry.questions import await_news, news_calls
 from jobferry.render.program import Program
-from jobferry.render.shell import join
 
 # what one answer may bring, so that a huge log comes in pieces
 _CHUNK = 4 * 1024 * 1024
@@ -29,11 +31,26 @@ class LogFile:
     def path(self) -> str:
         """Where it is over there."""
         suffix = "" if self.task is None else f".{self.task}"
-        return f"{in_folder(self.job.root, self.job.id)}/out/{self.stream}{suffix}"
+        return f"{in_run(self.job, self.task)}/out/{self.stream}{suffix}"
+
+    def move_to(self, job: JobRecord) -> bool:
+        """Go on with the log of the run that counts now; say whether that is another one."""
+        before, self.job = self.path, job
+        if self.path == before:
+            return False
+        self.offset = 0
+        return True
 
 
 def log_files(job: JobRecord, stream: str, task: int | None = None) -> list[LogFile]:
-    """Return the logs of a job: one, or one a task."""
+    """Return the logs of a job: one, or one a task.
+
+    Raises:
+        SpecError: it has no such task.
+    """
+    if task is not None and (job.spec.array is None or task not in job.spec.array.indices):
+        has = f"tasks {format_indices(job.spec.array.indices)}" if job.spec.array else "no tasks"
+        raise SpecError(f"{job.id} has no task {task}", hint=f"it has {has}", job_id=job.id)
     if job.spec.array is None or task is not None:
         return [LogFile(job, stream, task)]
     return [LogFile(job, stream, index) for index in job.spec.array.indices]
@@ -95,17 +112,18 @@ def follow(
                     write(file, piece)
         if job.state.final:
             return job
+        moved = [file.move_to(job) for file in files]
+        if any(moved):
+            continue
         _await_news(machine, job, files)
 
 
 def _await_news(machine: OpenMachine, job: JobRecord, files: Sequence[LogFile]) -> None:
     program = Program()
     machine.enter(program)
-    grown = (join(("jf_grown", file.path, str(file.offset))) for file in files)
-    news = " || ".join([join(("jf_news", job.id, told(job))), *grown])
-    program.text(f"jf_any_news() {{ {news}; }}")
+    grown = [("jf_grown", file.path, str(file.offset)) for file in files]
     seconds = 1 if job.status.finishing_since else WATCH_SECONDS
-    program.text(f"jf_until {seconds} jf_any_news || :")
+    await_news(program, [*news_calls([job]), *grown], seconds, otherwise=":")
     machine.ask(program, timeout=seconds + 60.0, watch=True)
 
 

@@ -20,6 +20,7 @@ from jobferry.errors import (
 )
 from jobferry.model.command import Command, CommandResult
 from jobferry.model.machine import Machine, MachineFacts
+from jobferry.model.record import JobRecord
 from jobferry.render.program import Program
 from jobferry.render.shell import compact, expand_path
 from jobferry.schedulers import open_scheduler
@@ -181,3 +182,10 @@ class OpenMachine:
 def in_folder(root: str, job_id: str) -> str:
     """Return a job's folder over there."""
     return f"{root}/jobs/{job_id}"
+
+
+def in_run(record: JobRecord, task: int | None = None) -> str:
+    """Return the folder over there with the records and logs of the run that counts, of a job or a task."""
+    run = record.covering()[task].run if record.spec.array is None or task is not None else 1
+    folder = in_folder(record.root, record.id)
+    return folder if run == 1 else f"{folder}/runs/{run}"

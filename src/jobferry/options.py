@@ -9,6 +9,7 @@ from typing import Any
 
 from jobferry.errors import SpecError
 from jobferry.model.readers import read_resources
+from jobferry.model.retry import Retry, parse_retry
 from jobferry.model.spec import (
     RESOURCE_NAMES,
     Dependency,
@@ -118,6 +119,15 @@ def _dependency(entry: object) -> Dependency:
     return Dependency(job_id=job_id, kind=DependencyKind(kind) if kind else DependencyKind.AFTEROK)
 
 
+def _retry(value: str | Iterable[str] | Mapping[str, str]) -> Retry:
+    """Read ``CAUSE[:N[:GROWTH]]``, one or several, or a mapping of causes to the rest of it."""
+    if isinstance(value, Mapping):
+        entries = [f"{cause}:{rule}" for cause, rule in value.items()]
+    else:
+        entries = list(_lines(value))
+    return dict(map(parse_retry, entries))
+
+
 FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "name": str,
     "arguments": _lines,
@@ -132,6 +142,7 @@ FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "array": lambda value: parse_array(value) if isinstance(value, str) else value,
     "after": _dependencies,
     "signal": lambda value: parse_warning_signal(value) if isinstance(value, str) else value,
+    "retry": _retry,
     "labels": _pairs,
     "native": _lines,
 }

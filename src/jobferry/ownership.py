@@ -6,7 +6,7 @@ import os
 import platform
 from datetime import datetime, timedelta
 
-from jobferry.model.record import JobRecord
+from jobferry.model.submission import Submission
 
 # after this time a process of the same number is another one
 _LONGEST_SUBMISSION = timedelta(hours=6)
@@ -18,15 +18,22 @@ def owner() -> str:
     return f"{platform.node()}:{os.getpid()}"
 
 
-def is_abandoned(record: JobRecord, now: datetime) -> bool:
+def is_abandoned(submission: Submission, now: datetime) -> bool:
     """Whether nobody is at work any more on a submission that has not been answered."""
-    if record.doubted_since is not None or now - record.created_at > _LONGEST_SUBMISSION:
+    if submission.doubted_since is not None or submission.waits is not None:
         return True
-    host, _, pid = record.owner.rpartition(":")
+    if submission.claimed_at is None or now - submission.claimed_at > _LONGEST_SUBMISSION:
+        return True
+    host, _, pid = submission.owner.rpartition(":")
     # a process elsewhere cannot be asked: it is left some time for what it does
     if host != platform.node() or not pid.isdecimal() or os.name == "nt":
-        return now - record.created_at > _ELSEWHERE
-    return record.owner != owner() and not _is_alive(int(pid))
+        return now - submission.claimed_at > _ELSEWHERE
+    return submission.owner != owner() and not _is_alive(int(pid))
+
+
+def may_send(submission: Submission, now: datetime) -> bool:
+    """Whether this process may hand a submission over: it is its own, or nobody's any more."""
+    return submission.native_id is None and (submission.owner == owner() or is_abandoned(submission, now))
 
 
 def _is_alive(pid: int) -> bool:

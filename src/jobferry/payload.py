@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from jobferry.data import read
 from jobferry.errors import SpecError
 from jobferry.model.record import JobRecord
-from jobferry.model.serialize import job_document
+from jobferry.model.serialize import job_document, submission_to_json
 from jobferry.model.spec import Input, JobSpec
+from jobferry.model.submission import Submission
 from jobferry.render.program import Program
 from jobferry.render.script import LAUNCHER, USER_SCRIPT, launch_script, script_name
 from jobferry.render.shell import compact, octal
@@ -21,20 +22,37 @@ from jobferry.schedulers.base import Scheduler
 # files up to this size together travel inside the request itself, in the same round trip
 INLINE_BYTES = 64 * 1024
 
+Awaited = Mapping[str, Sequence[str]]
+"""Native ids of the jobs that a job waits for, by kind of dependency."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
-    """One job, ready to be sent; everything that could be wrong with it here has been looked at.
+    """Submissions of one job, ready to be sent; all that could be wrong with it here has been looked at.
 
     Attributes:
-        awaited: native ids of the jobs it waits for, by kind of dependency.
+        scripts: number of each submission to be sent -> its launch script.
     """
 
     record: JobRecord
-    launch: str
-    document: str
+    scripts: Mapping[int, str]
     scheduler: Scheduler
-    awaited: Mapping[str, Sequence[str]]
+    awaited: Awaited
+
+    @property
+    def submissions(self) -> tuple[Submission, ...]:
+        """What is to be handed over, as the record has it."""
+        return tuple(entry for entry in self.record.submissions if entry.number in self.scripts)
+
+    @property
+    def launch(self) -> str:
+        """The first of the launch scripts."""
+        return next(iter(self.scripts.values()))
+
+    @property
+    def has_folder(self) -> bool:
+        """Whether the job's folder is over there for certain."""
+        return self.record.placed or bool(self.record.native_ids)
 
     @property
     def is_inline(self) -> bool:
@@ -49,33 +67,62 @@ class Payload:
         are_files = all(stat.S_ISREG(entry.st_mode) for entry in found)
         return are_files and sum(entry.st_size for entry in found) <= INLINE_BYTES
 
-    def write(self, program: Program, *, with_inputs: bool) -> None:
+    def write(self, program: Program) -> None:
         """Add the making of the job's folder to a program."""
         spec = self.record.spec
         program.do("jf_open", self.record.id)
-        program.do("jf_text", script_name(self.scheduler), self.launch)
+        for entry in self.submissions:
+            if entry.number == 1:
+                program.do("jf_text", script_name(self.scheduler, entry), self.scripts[1])
+                if entry.tasks:
+                    program.do("jf_text", *_about(entry))
         program.text(f'jf_text {LAUNCHER} "$JF_LAUNCHER"')
-        program.do("jf_text", "job.json", self.document)
+        document = job_document(spec, self.record.id, self.record.created_at)
+        program.do("jf_text", "job.json", document)
         if spec.script is not None:
             program.do("jf_script", USER_SCRIPT, spec.script)
-        for entry in spec.inputs if with_inputs else ():
-            mode = f"{stat.S_IMODE(entry.source.stat().st_mode) & 0o777:o}"
-            program.do("jf_bytes", str(entry.destination), mode, octal(_read(entry)))
+        for file in spec.inputs if self.is_inline else ():
+            mode = f"{stat.S_IMODE(file.source.stat().st_mode) & 0o777:o}"
+            program.do("jf_bytes", str(file.destination), mode, octal(_read(file)))
+
+    def add(self, program: Program) -> None:
+        """Add what further submissions need in a folder that is there."""
+        for entry in self.submissions:
+            if entry.number > 1:
+                words = (script_name(self.scheduler, entry), self.scripts[entry.number])
+                program.do("jf_add", self.record.id, str(entry.run), *words, *_about(entry))
 
 
-def make_payload(record: JobRecord, scheduler: Scheduler, awaited: Mapping[str, Sequence[str]]) -> Payload:
-    """Render a job.
+def _about(entry: Submission) -> tuple[str, str]:
+    """Name and write what cannot be told from the job itself, for whoever finds the folder and no store."""
+    told = Submission(
+        number=entry.number,
+        run=entry.run,
+        tasks=entry.tasks,
+        offset=entry.offset,
+        resources=entry.resources,
+        exclude=entry.exclude,
+    )
+    return f"submission-{entry.number}.json", submission_to_json(told)
+
+
+def make_payload(
+    record: JobRecord, submissions: Sequence[Submission], scheduler: Scheduler, awaited: Awaited
+) -> Payload:
+    """Render submissions of a job.
 
     Raises:
         SpecError: the batch system cannot honour it.
     """
-    return Payload(
-        record=record,
-        launch=launch_script(record.spec, record.id, record.machine, scheduler),
-        document=job_document(record.spec, record.id, record.created_at),
-        scheduler=scheduler,
-        awaited=awaited,
-    )
+    scripts = {entry.number: _script(record, entry, scheduler) for entry in submissions}
+    return Payload(record=record, scripts=scripts, scheduler=scheduler, awaited=awaited)
+
+
+def _script(record: JobRecord, submission: Submission, scheduler: Scheduler) -> str:
+    spec = record.spec_of(submission)
+    excluded = scheduler.exclude_flags(submission.exclude, spec.native)
+    spec = replace(spec, native=(*spec.native, *excluded))
+    return launch_script(spec, record.id, record.machine, scheduler, submission)
 
 
 def check_inputs(spec: JobSpec) -> None:
@@ -93,12 +140,15 @@ def check_inputs(spec: JobSpec) -> None:
 
 def write_payloads(program: Program, payloads: Sequence[Payload]) -> None:
     """Add the folders of many jobs; what all launch scripts share is sent once."""
-    supervised = any(payload.scheduler.capabilities.supervised for payload in payloads)
-    program.set("JF_LAUNCHER", launcher(supervised=supervised))
-    program.do("jf_begin", *(payload.record.id for payload in payloads))
+    if fresh := [payload for payload in payloads if not payload.has_folder]:
+        supervised = any(payload.scheduler.capabilities.supervised for payload in fresh)
+        program.set("JF_LAUNCHER", launcher(supervised=supervised))
+        program.do("jf_begin", *(payload.record.id for payload in fresh))
+        for payload in fresh:
+            payload.write(program)
+        program.do("jf_place")
     for payload in payloads:
-        payload.write(program, with_inputs=payload.is_inline)
-    program.do("jf_place")
+        payload.add(program)
 
 
 @cache
@@ -111,7 +161,7 @@ def launcher(*, supervised: bool) -> str:
 def bulk(payloads: Sequence[Payload]) -> Iterator[Payload]:
     """Yield the jobs whose inputs need a stream of their own."""
     for payload in payloads:
-        if payload.record.spec.inputs and not payload.is_inline:
+        if payload.record.spec.inputs and not payload.has_folder and not payload.is_inline:
             yield payload
 
 

@@ -1,28 +1,30 @@
-"""Finding out how jobs stand: one request a machine, whatever the number of jobs."""
+"""One poll of one machine: the queue, the records, accounting where needed; and what follows for its jobs."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from jobferry.clock import Clock
 from jobferry.errors import ParseError, SchedulerBusy
-from jobferry.evidence import Evidence, Said, Witnesses, all_tasks, unfinished
+from jobferry.evidence import Said, Witnesses
+from jobferry.judging import Judge, apply, said_of
 from jobferry.model.command import Command, CommandResult
 from jobferry.model.record import JobRecord
-from jobferry.model.status import JobStatus
+from jobferry.model.status import JobState
 from jobferry.opened import OpenMachine
+from jobferry.parts import unfinished
+from jobferry.questions import await_news, news_calls, record_calls
 from jobferry.render.program import Program
 from jobferry.render.records import Records, parse_records
 from jobferry.render.shell import join
 from jobferry.store import Store
-from jobferry.verdict import judge, judge_records, summarise
+from jobferry.verdict import judge, judge_records
 
 logger = logging.getLogger(__name__)
 
-Judge = Callable[[JobStatus, Evidence, datetime], JobStatus]
 # a wait over there ends by itself after this time: a client that died leaves nothing behind for long
 WATCH_SECONDS = 20
 
@@ -41,14 +43,13 @@ class Poller:
         asked = self._machine.machine.poll_interval
         return asked or timedelta(seconds=self._machine.scheduler.capabilities.poll_seconds)
 
-    def may_ask_queue(self) -> bool:
-        """Whether the batch system may be asked again; what other processes asked counts."""
-        last = self._store.last_poll(self._machine.machine.name)
-        return last is None or self._clock.now() - last >= self.interval
+    def claim(self) -> bool:
+        """Take the right to ask the batch system now; of all processes one gets it, once in the interval."""
+        return self._store.machines.claim_poll(self._machine.machine.name, self._clock.now(), self.interval)
 
     def poll(self, records: Sequence[JobRecord], *, ask_queue: bool) -> list[JobRecord]:
         """Look at submitted jobs: the queue once for all, where it is asked, and their new records."""
-        live = [record for record in records if record.native_id and not record.state.final]
+        live = _live(records)
         if not live:
             return list(records)
         queue, seen = self._ask(live, ask_queue=ask_queue)
@@ -57,14 +58,12 @@ class Poller:
 
     def watch(self, records: Sequence[JobRecord], seconds: int) -> list[JobRecord]:
         """Wait over there for a new record, `seconds` at most; the batch system is not asked."""
-        live = [record for record in records if record.native_id and not record.state.final]
+        live = _live(records)
         if not live or seconds < 1:
             return list(records)
         program = Program()
         self._machine.enter(program)
-        news = " || ".join(join(("jf_news", record.id, told(record))) for record in live)
-        program.text(f"jf_any_news() {{ {news}; }}")
-        program.text(f"jf_until {min(seconds, WATCH_SECONDS)} jf_any_news || exit 0")
+        await_news(program, news_calls(live), min(seconds, WATCH_SECONDS), otherwise="exit 0")
         self._add_records(program, live)
         answers = self._machine.ask(program, timeout=seconds + 60.0, watch=True)
         if "records" not in answers:
@@ -79,7 +78,7 @@ class Poller:
         self, live: Sequence[JobRecord], *, ask_queue: bool
     ) -> tuple[Mapping[str, Said] | None, Mapping[str, Records]]:
         scheduler = self._machine.scheduler
-        ids = [record.native_id for record in live if record.native_id]
+        ids = [native_id for record in live for native_id in record.native_ids]
         program = Program()
         self._machine.enter(program)
         if ask_queue:
@@ -90,22 +89,30 @@ class Poller:
         seen = parse_records(answers["records"].text) if "records" in answers else {}
         if not ask_queue:
             return None, seen
-        self._store.note_poll(self._machine.machine.name, self._clock.now())
         try:
-            return scheduler.parse_status(answers.get("queue", CommandResult(exit_code=1)), ids), seen
+            queue = scheduler.parse_status(answers.get("queue", CommandResult(exit_code=1)), ids)
         except (SchedulerBusy, ParseError) as error:
-            logger.warning("%s: %s", self._machine.machine.name, error)
+            self._note(error)
             return None, seen
+        self._store.machines.note_answer(self._machine.machine.name)
+        return queue, seen
+
+    def _note(self, error: SchedulerBusy | ParseError) -> None:
+        """Keep that the batch system gave no answer, so that all processes ask it less often."""
+        name = self._machine.machine.name
+        words = error.message.splitlines()[0] if error.message else "no answer"
+        self._store.machines.note_busy(name, words, self._clock.now())
+        logger.warning("%s: %s", name, error)
 
     @staticmethod
     def _add_records(program: Program, live: Sequence[JobRecord]) -> None:
-        calls = "; ".join(join(("jf_records", record.id, known(record))) for record in live)
+        calls = "; ".join(join(call) for record in live for call in record_calls(record))
         program.text(f"jf_all_records() {{ {calls}; }}")
         program.section("records", Command(argv=("jf_all_records",)))
 
     def _ask_history(self, live: Sequence[JobRecord]) -> Mapping[str, Said]:
         scheduler = self._machine.scheduler
-        ids = [record.native_id for record in live if record.native_id]
+        ids = [native_id for record in live for native_id in record.native_ids]
         command = scheduler.history_command(ids, self._machine.facts) if ids else None
         if command is None:
             return {}
@@ -123,11 +130,11 @@ class Poller:
     def _judge_all(
         self, live: Sequence[JobRecord], queue: Mapping[str, Said], seen: Mapping[str, Records]
     ) -> dict[str, JobRecord]:
-        witnesses = {record.id: self._witnesses(record, _of(record, queue), seen) for record in live}
-        unexplained = [record for record in live if witnesses[record.id].want_history(record)]
+        witnesses = {record.id: self._witnesses(record, said_of(record, queue), seen) for record in live}
+        unexplained = [record for record in live if witnesses[record.id].want_history(_tasks(record))]
         history = self._ask_history(unexplained)
         for record in unexplained:
-            witnesses[record.id] = replace(witnesses[record.id], history=_of(record, history))
+            witnesses[record.id] = replace(witnesses[record.id], history=said_of(record, history))
         return self._store_verdicts(live, witnesses, judge)
 
     def _judge_records(self, live: Sequence[JobRecord], seen: Mapping[str, Records]) -> dict[str, JobRecord]:
@@ -136,10 +143,24 @@ class Poller:
 
     def _witnesses(self, record: JobRecord, queue: Said | None, seen: Mapping[str, Records]) -> Witnesses:
         return Witnesses(
+            numbers=tuple(entry.number for entry in record.current),
+            runs={task: entry.run for task, entry in record.covering().items() if entry.run > 1},
             queue=queue,
             records=seen.get(record.id),
             cancelled=record.cancelled_at is not None,
             supervised=self._machine.scheduler.capabilities.supervised,
+            hopeful=self._is_hopeful(record),
+        )
+
+    def _is_hopeful(self, record: JobRecord) -> bool:
+        """Whether a job that it depends on has failed, and is or was tried again."""
+        if not record.spec.dependencies:
+            return False
+        found = self._store.find_all([entry.job_id for entry in record.spec.dependencies])
+        return any(
+            (other.spec.retry and not other.state.final)
+            or (other.attempts and other.state is JobState.COMPLETED)
+            for other in found
         )
 
     def _store_verdicts(
@@ -157,64 +178,9 @@ class Poller:
         return {record.id: record for record in after}
 
 
-def _of(record: JobRecord, said: Mapping[str, Said]) -> Said:
-    """Pick what was said of a job, and not of another one that bears its native id now."""
-    rows = said.get(record.native_id or "", {})
-    return {
-        task: seen
-        for task, seen in rows.items()
-        if seen.native_name is None or seen.native_name.endswith(record.id)
-    }
+def _live(records: Iterable[JobRecord]) -> list[JobRecord]:
+    return [record for record in records if not record.state.final and record.native_ids]
 
 
-def known(record: JobRecord) -> str:
-    """Name the records over there that are final and already judged, as ``jf_records`` reads them."""
-    done = (f"{task}.finished" for task, status in record.tasks.items() if status.state.final)
-    return f",{','.join(done)},"
-
-
-def told(record: JobRecord) -> str:
-    """Name the records over there whose being there is no news, as ``jf_news`` reads them."""
-    statuses = record.tasks if record.spec.array is not None else {"job": record.status}
-    # a job that waits to be started again has the records of its last run lying about
-    begun = (f"{task}.started" for task, status in statuses.items() if status.started_at or status.restarts)
-    ended = (
-        f"{task}.finished"
-        for task, status in statuses.items()
-        if status.finishing_since or status.state.final or (status.restarts and not status.started_at)
-    )
-    return f",{','.join([*begun, *ended])},"
-
-
-def apply(record: JobRecord, witnesses: Witnesses, decide: Judge, now: datetime) -> JobRecord:
-    """Judge a job, and each task of an array, by what was seen; the very record when nothing is new."""
-    native_id = _writer(record, witnesses)
-    if native_id != record.native_id:
-        # what the queue said was said of another native job, which left this one to its owner
-        record, decide = replace(record, native_id=native_id), judge_records
-    looked_at = {
-        task: (status, decide(status, witnesses.about(task), now)) for task, status in unfinished(record)
-    }
-    changed = {task: after for task, (before, after) in looked_at.items() if not _is_same(before, after)}
-    if not changed:
-        return record
-    if record.spec.array is None:
-        return replace(record, status=changed[None])
-    before = all_tasks(record)
-    tasks = {**before, **{task: status for task, status in changed.items() if task is not None}}
-    return replace(record, tasks=tasks, status=summarise(tasks.values(), now))
-
-
-def _is_same(before: JobStatus, after: JobStatus) -> bool:
-    # when it was looked at is not worth writing down each time
-    return replace(after, observed_at=before.observed_at) == before
-
-
-def _writer(record: JobRecord, witnesses: Witnesses) -> str | None:
-    """Return the id of the native job that really runs: the one that writes the records."""
-    if witnesses.records is None:
-        return record.native_id
-    writers = {entry.native_id for entry in witnesses.records.finished.values()}
-    writers |= {entry.native_id for entry in witnesses.records.started.values()}
-    writers.discard("")
-    return writers.pop() if len(writers) == 1 else record.native_id
+def _tasks(record: JobRecord) -> list[int | None]:
+    return [task for task, _ in unfinished(record)]

@@ -44,7 +44,7 @@ def preview(client: Client, machine: Machine, work: Work, options: Mapping[str, 
     _, ignored = describe(work, options)
     record = client.draft(machine, work, options)
     scheduler = _known_scheduler(client, machine)
-    payload = make_payload(record, open_scheduler(scheduler), {})
+    payload = make_payload(record, record.submissions, open_scheduler(scheduler), {})
     return Preview(Job(record, client), scheduler, payload.launch, ignored)
 
 

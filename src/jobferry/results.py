@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from jobferry.errors import SpecError, TransferError
 from jobferry.model.command import Command
 from jobferry.model.record import JobRecord
-from jobferry.opened import OpenMachine, in_folder
+from jobferry.opened import OpenMachine, in_folder, in_run
 from jobferry.render.program import Program
 from jobferry.render.shell import expand_path, quote, quote_pattern
 from jobferry.staging.manifest import Kind, ManifestEntry, check, parse_manifest
@@ -90,8 +90,7 @@ def _bring(
     """
     program = Program()
     program.section("folder", Command(argv=("test", "-d", in_folder(record.root, record.id))))
-    state = f"{in_folder(record.root, record.id)}/state"
-    program.section("manifest", Command(argv=("sh", "-c", f"cat {quote(state)}/*.outputs 2>/dev/null || :")))
+    program.section("manifest", Command(argv=("sh", "-c", _print_manifests(record))))
     packed = _pack(record, [quote_pattern(pattern) for pattern in record.spec.outputs])
     wanted = f"{{ {packed}\n}} | head -c {INLINE_BYTES + 1}"
     program.section("outputs", Command(argv=("sh", "-c", wanted)))
@@ -117,6 +116,22 @@ def _bring(
     else:
         logger.warning("%s has made none of its outputs: %s", record.id, ", ".join(record.spec.outputs))
     return manifest, refused
+
+
+def _print_manifests(record: JobRecord) -> str:
+    """Write the script that prints the manifests of the runs that count."""
+    folder = in_folder(record.root, record.id)
+    again = {task: entry.run for task, entry in record.covering().items() if entry.run > 1}
+    if record.spec.array is None:
+        state = f"{in_run(record)}/state"
+        return f"cat {quote(state)}/*.outputs 2>/dev/null || :"
+    # the first run's are all that no later one stands over
+    names = " ".join(f"{task}.outputs" for task in again)
+    lines = [f"cd {quote(folder)} || exit 0", f"over=' {names} '"]
+    lines += ["for file in state/*.outputs; do", 'case $over in *" ${file##*/} "*) ;; *) cat "$file" ;; esac']
+    lines += ["done 2>/dev/null"]
+    lines += [f"cat runs/{run}/state/{task}.outputs 2>/dev/null" for task, run in again.items()]
+    return "\n".join([*lines, ":"])
 
 
 def _stream(

@@ -8,7 +8,7 @@ What has no clear answer is looked up by the job's unique name before anything i
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jobferry.clock import Clock
@@ -18,70 +18,64 @@ from jobferry.errors import (
     ParseError,
     SchedulerBusy,
     SchedulerError,
-    SpecError,
+    SubmitLimit,
     SubmitRefused,
     TransferError,
     TransportError,
 )
-from jobferry.ledger import Ledger
+from jobferry.ledger import Ledger, Part
 from jobferry.model.command import CommandResult
 from jobferry.model.record import JobRecord
 from jobferry.model.status import JobState
 from jobferry.opened import OpenMachine, in_folder
-from jobferry.payload import Payload, bulk, check_inputs, make_payload, write_payloads
+from jobferry.payload import Payload, bulk, write_payloads
 from jobferry.render.program import Program
 from jobferry.render.script import script_name
 from jobferry.staging.progress import Progress
 from jobferry.staging.transfer import put_inputs
 from jobferry.store import Store
-from jobferry.verdict import SETTLE
 
 logger = logging.getLogger(__name__)
 
 # what ``jf_submit`` answers for itself, see data/remote.sh
 _PLACE_FAILED, _IN_HAND, _CANCELLED = 97, 98, 99
 
-_MOST_ATTEMPTS = 5
-_CANCELLED_EARLY = "cancelled before it was submitted"
-
-Dependencies = Callable[[JobRecord], Mapping[str, Sequence[str]]]
+CANCELLED_EARLY = "cancelled before it was submitted"
+NO_ROOM = "it waits here until the machine takes more jobs"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A job after a try to submit it, and what went wrong if something did."""
+    """A job after a try to submit it, and what went wrong if something did.
+
+    Attributes:
+        full: the numbers of its submissions that found no room; these wait here.
+        stuck: whether something else must come first, so that trying again now is in vain.
+    """
 
     record: JobRecord
     error: JobferryError | None = None
+    full: tuple[int, ...] = ()
+    stuck: bool = False
 
 
 class Submitter:
-    """Submits jobs to one machine."""
+    """Hands submissions over to one machine, all in one request."""
 
-    def __init__(self, machine: OpenMachine, store: Store, clock: Clock, dependencies: Dependencies) -> None:
+    def __init__(self, machine: OpenMachine, store: Store, clock: Clock) -> None:
         self._machine = machine
         self._clock = clock
         self._ledger = Ledger(store, clock)
-        self._dependencies = dependencies
-
-    def prepare(self, records: Sequence[JobRecord]) -> list[Payload]:
-        """Render jobs and look at all that can be wrong with them before anything is stored or sent.
-
-        Raises:
-            SpecError: a job cannot be run there.
-        """
-        for record in records:
-            self._check_limits(record)
-            check_inputs(record.spec)
-        return [self._payload(record) for record in records]
 
     def send(self, payloads: Sequence[Payload], progress: Progress | None = None) -> list[Outcome]:
-        """Hand jobs over in one request; large inputs go before it.
+        """Hand submissions over in one request; large inputs go before it.
 
         Raises:
             JobferryError: it failed before the request was sent; the jobs are certainly not taken.
         """
         program = Program()
+        parts = [part for payload in payloads for part in _parts(payload)]
+        waited = {part: why for payload in payloads for part, why in _waiting(payload)}
         try:
             self._stage(payloads, progress)
             self._machine.enter(program)
@@ -89,119 +83,106 @@ class Submitter:
         except BaseException as error:
             # nothing was sent, and nobody may send it later: whoever asked has seen it fail
             words = error if isinstance(error, JobferryError) else TransferError(f"interrupted: {error!r}")
-            self._ledger.refused([payload.record for payload in payloads], words)
+            self._ledger.refused([part for part in parts if part not in waited], words)
             raise
-        # what another process has submitted meanwhile is left to it
-        sent = [payload for payload in self._note_sent(payloads) if not payload.record.state.submitted]
-        return self._submit(program, sent) if sent else []
+        records, claimed = self._ledger.sent(parts, self._machine.root, self._machine.scheduler.name)
+        taken = [
+            _left(replace(payload, record=record), claimed)
+            for payload, record in zip(payloads, records, strict=True)
+        ]
+        # what another process has taken on meanwhile is left to it
+        mine = [payload for payload in taken if payload.scripts]
+        return self._submit(program, mine, waited=waited) if mine else []
 
-    def resume(self, records: Sequence[JobRecord], *, look_up: bool) -> list[Outcome]:
-        """Go on with submissions that were left: send what is safe to send, look up what is not.
+    def ask_again(self, payloads: Sequence[Payload]) -> list[Outcome]:
+        """Find out what became of submissions that a process has left; where nothing was begun, begin.
 
-        Args:
-            look_up: whether the batch system may be asked about those without a clear answer.
+        One whose folder is not there has `NotPlaced` for its error and is left as it is: it was never taken.
         """
-        doubted = [record for record in records if record.doubted_since is not None]
-        done = [self._look_up(record) for record in doubted] if look_up else [Outcome(r) for r in doubted]
-        ready = [record for record in records if record.doubted_since is None]
-        ready += [outcome.record for outcome in done if self._may_send(outcome)]
-        done = [outcome for outcome in done if not self._may_send(outcome)]
-        return done + [outcome for record in ready for outcome in self._go_on(record)]
+        program = Program()
+        self._machine.enter(program)
+        return self._submit(program, payloads, placed=True, waited={})
 
-    def _go_on(self, record: JobRecord) -> list[Outcome]:
-        if record.state is JobState.SUBMITTING:
-            # its folder may be there: then nothing that is here is needed any more
-            program = Program()
-            self._machine.enter(program)
-            (outcome,) = self._submit(program, [self._payload(record)], placed=True)
-            if not isinstance(outcome.error, NotPlaced):
-                return [outcome]
-        if record.cancelled_at:
-            return [Outcome(self._ledger.ended(record, JobState.CANCELLED, _CANCELLED_EARLY))]
-        try:
-            payloads = self.prepare([record])
-        except SpecError as error:
-            return [Outcome(self._ledger.refused([record], error)[0], error)]
-        return self.send(payloads)
-
-    def _submit(self, program: Program, sent: Sequence[Payload], *, placed: bool = False) -> list[Outcome]:
-        """Send a program that ends in submitting these jobs; `placed`: it does not make their folders."""
+    def _submit(
+        self,
+        program: Program,
+        sent: Sequence[Payload],
+        *,
+        waited: Mapping[Part, str],
+        placed: bool = False,
+    ) -> list[Outcome]:
+        """Send a program that ends in handing these over; `placed`: it does not make their folders."""
         for payload in sent:
             self._add_submit(program, payload)
-        records = [payload.record for payload in sent]
+        parts = [part for payload in sent for part in _parts(payload)]
         try:
-            answers = self._machine.ask(program, timeout=60.0 + 5.0 * len(sent))
+            answers = self._machine.ask(program, timeout=60.0 + 5.0 * len(parts))
         except (TransportError, ParseError) as error:
             if placed:
-                return [Outcome(record, error) for record in records]
-            if isinstance(error, TransferError) or (isinstance(error, TransportError) and error.unsent):
-                return [Outcome(record, error) for record in self._ledger.refused(records, error)]
-            # nobody knows how far it got: the next look at the job finds out
-            return [Outcome(record, _unclear(error, record)) for record in self._ledger.doubted(records)]
+                return [Outcome(payload.record, error) for payload in sent]
+            return self._unanswered(sent, error, waited)
         except BaseException:
-            self._ledger.doubted(records)
+            self._ledger.doubted(parts)
             raise
-        read = [self._read_answer(record, answers) for record in records]
-        taken = {
-            record.id: native_id
-            for record, native_id in zip(records, read, strict=True)
-            if isinstance(native_id, str)
+        read = {
+            part: self._read_answer(payload, part, answers) for payload in sent for part in _parts(payload)
         }
-        mine = [record for record in records if record.id in taken]
-        accepted = {record.id: record for record in self._ledger.accepted(mine, taken)}
-        return [
-            Outcome(accepted[record.id]) if isinstance(found, str) else self._not_taken(record, found, placed)
-            for record, found in zip(records, read, strict=True)
-        ]
+        taken = {part: found for part, found in read.items() if isinstance(found, str)}
+        accepted = {record.id: record for record in self._ledger.accepted(taken)} if taken else {}
+        outcomes = []
+        for payload in sent:
+            outcome = Outcome(accepted.get(payload.record.id, payload.record))
+            for part in _parts(payload):
+                if not isinstance(found := read[part], str):
+                    outcome = self._not_taken(outcome, part, found, placed=placed)
+            outcomes.append(outcome)
+        return outcomes
+
+    def _unanswered(
+        self, sent: Sequence[Payload], error: JobferryError, waited: Mapping[Part, str]
+    ) -> list[Outcome]:
+        """Note what became of a request without an answer: certainly nothing, or nobody knows."""
+        parts = [part for payload in sent for part in _parts(payload)]
+        if not (isinstance(error, TransferError) or (isinstance(error, TransportError) and error.unsent)):
+            # nobody knows how far it got: the next look at the job finds out
+            return [Outcome(record, unclear(error, record)) for record in self._ledger.doubted(parts)]
+        self._ledger.refused([part for part in parts if part not in waited], error)
+        for why in {waited[part] for part in parts if part in waited}:
+            self._ledger.unsent([part for part in parts if waited.get(part) == why], why)
+        return [Outcome(self._ledger.read(payload.record.id), error) for payload in sent]
 
     # -- before
-
-    def _check_limits(self, record: JobRecord) -> None:
-        limit = self._machine.facts.max_array_size
-        array = record.spec.array
-        if array is not None and limit is not None and array.indices[-1] >= limit:
-            raise SpecError(
-                f"the array goes up to {array.indices[-1]}, but {record.machine.name} takes no index above "
-                f"{limit - 1} (MaxArraySize)",
-                hint="use smaller indices, or several arrays",
-            )
-
-    def _payload(self, record: JobRecord) -> Payload:
-        return make_payload(record, self._machine.scheduler, self._dependencies(record))
 
     def _stage(self, payloads: Sequence[Payload], progress: Progress | None) -> None:
         for payload in bulk(payloads):
             record = payload.record
-            self._ledger.staging(record)
+            self._ledger.staging(_parts(payload)[0])
             folder = record.spec.directory or in_folder(self._machine.root, f".in-{record.id}")
             put_inputs(self._machine.connection, record.spec.inputs, str(folder), progress=progress)
-
-    def _note_sent(self, payloads: Sequence[Payload]) -> list[Payload]:
-        machine = self._machine
-        records = self._ledger.sent(
-            [payload.record for payload in payloads], machine.root, machine.scheduler.name
-        )
-        return [replace(payload, record=record) for payload, record in zip(payloads, records, strict=True)]
 
     @staticmethod
     def _add_submit(program: Program, payload: Payload) -> None:
         record = payload.record
         if record.cancelled_at:
             program.do("jf_cancel_mark", record.id)
-        script = script_name(payload.scheduler)
-        command = payload.scheduler.submit_command(script, record.id, payload.awaited)
-        wrapped = replace(command, argv=("jf_submit", record.id, str(record.attempt), *command.argv))
-        program.section(f"submit {record.id}", wrapped)
+        for entry in payload.submissions:
+            script = script_name(payload.scheduler, entry)
+            command = payload.scheduler.submit_command(script, record.id, payload.awaited)
+            wrapped = replace(command, argv=("jf_submit", record.id, entry.key, *command.argv))
+            program.section(f"submit {record.id} {entry.number}", wrapped)
 
     # -- after
 
-    def _read_answer(self, record: JobRecord, answers: Mapping[str, CommandResult]) -> str | JobferryError:
+    def _read_answer(
+        self, payload: Payload, part: Part, answers: Mapping[str, CommandResult]
+    ) -> str | JobferryError:
         """Return the native id, or what stands in its place."""
-        answer = answers.get(f"submit {record.id}")
+        record = payload.record
+        answer = answers.get(f"submit {part[0]} {part[1]}")
         if answer is None or answer.exit_code == _PLACE_FAILED:
             return _not_placed(record, answers)
         if answer.exit_code == _CANCELLED:
-            return JobError(_CANCELLED_EARLY, job_id=record.id)
+            return JobError(CANCELLED_EARLY, job_id=record.id)
         if answer.exit_code == _IN_HAND:
             return SchedulerBusy("another process is submitting it, or died doing so")
         try:
@@ -210,49 +191,41 @@ class Submitter:
             error.machine, error.job_id = record.machine.name, record.id
             return error
 
-    def _not_taken(self, record: JobRecord, error: JobferryError, placed: bool) -> Outcome:
+    def _not_taken(self, before: Outcome, part: Part, error: JobferryError, *, placed: bool) -> Outcome:
+        record = before.record
         if isinstance(error, JobError):
-            return Outcome(self._ledger.ended(record, JobState.CANCELLED, error.message))
+            (record,) = self._ledger.ended([part], JobState.CANCELLED, error.message)
+            return replace(before, record=record)
+        if isinstance(error, SubmitLimit):
+            (record,) = self._ledger.waiting([part], f"{NO_ROOM}: {error.message.splitlines()[0]}")
+            return replace(before, record=record, error=error, full=(*before.full, part[1]))
         if isinstance(error, NotPlaced) and placed:
-            return Outcome(record, error)
+            return replace(before, error=error)
         if isinstance(error, SubmitRefused | NotPlaced):
-            return Outcome(self._ledger.refused([record], error)[0], error)
-        return Outcome(self._ledger.doubted([record])[0], _unclear(error, record))
-
-    def _look_up(self, record: JobRecord) -> Outcome:
-        """Find a job by its unique name; only after the settle time is one that is absent certainly so."""
-        scheduler = self._machine.scheduler
-        program = Program()
-        self._machine.enter(program)
-        program.section("find", scheduler.find_command(record.native_name, self._machine.facts))
-        answer = self._machine.ask(program).get("find", CommandResult(exit_code=1))
-        try:
-            native_id = scheduler.parse_find(answer, record.native_name)
-        except SchedulerBusy as error:
-            return Outcome(record, _unclear(error, record))
-        if native_id is not None:
-            adopt = Program()
-            self._machine.enter(adopt)
-            adopt.do("jf_adopt", record.id, native_id)
-            self._machine.ask(adopt)
-            return Outcome(self._ledger.accepted([record], {record.id: native_id})[0])
-        since = record.doubted_since or self._clock.now()
-        if self._clock.now() - since < SETTLE:
-            return Outcome(record)
-        if record.attempt >= _MOST_ATTEMPTS:
-            given_up = SubmitRefused(f"not taken in {record.attempt} attempts, without a clear word why")
-            return Outcome(self._ledger.refused([record], given_up)[0], given_up)
-        logger.info("%s was certainly not taken by %s: trying again", record.id, record.machine.name)
-        return Outcome(self._ledger.again(record))
-
-    @staticmethod
-    def _may_send(outcome: Outcome) -> bool:
-        record = outcome.record
-        return record.doubted_since is None and not record.state.submitted and outcome.error is None
+            return replace(before, record=self._ledger.refused([part], error)[0], error=error)
+        return replace(before, record=self._ledger.doubted([part])[0], error=unclear(error, record))
 
 
 class NotPlaced(TransferError):
     """A job's folder is not over there, so that nothing of it can have been submitted."""
+
+
+def _parts(payload: Payload) -> list[Part]:
+    return [(payload.record.id, number) for number in payload.scripts]
+
+
+def _waiting(payload: Payload) -> list[tuple[Part, str]]:
+    """Tell why submissions were kept back; if they are not sent after all, they wait on."""
+    record = payload.record
+    return [((record.id, entry.number), entry.waits) for entry in payload.submissions if entry.waits]
+
+
+def _left(payload: Payload, claimed: frozenset[Part]) -> Payload:
+    """Leave out what is not this process's to send."""
+    mine = {
+        number: script for number, script in payload.scripts.items() if (payload.record.id, number) in claimed
+    }
+    return replace(payload, scripts=mine)
 
 
 def _not_placed(record: JobRecord, answers: Mapping[str, CommandResult]) -> NotPlaced:
@@ -266,7 +239,8 @@ def _not_placed(record: JobRecord, answers: Mapping[str, CommandResult]) -> NotP
     )
 
 
-def _unclear(error: JobferryError, record: JobRecord) -> JobferryError:
+def unclear(error: JobferryError, record: JobRecord) -> JobferryError:
+    """Make the error of a submission without a clear answer."""
     return SchedulerBusy(
         f"it is not known yet whether the job was taken: {error.message}",
         hint=f"`jobferry wait {record.id}` finds out; do not submit it again",

@@ -225,9 +225,7 @@ def summarise(tasks: Iterable[JobStatus], now: datetime) -> JobStatus:
     state = _array_state(counts)
     starts = [status.started_at for status in all_tasks if status.started_at]
     ends = [status.ended_at for status in all_tasks if status.ended_at]
-    waiting = next(
-        (s.reason for s in all_tasks if s.state in (JobState.QUEUED, JobState.HELD) and s.reason), None
-    )
+    waiting = next((s.reason for s in all_tasks if s.state in _WAITING and s.reason), None)
     tally = ", ".join(f"{count} {name.lower()}" for name, count in counts.items())
     return JobStatus(
         state=state,
@@ -242,6 +240,9 @@ def summarise(tasks: Iterable[JobStatus], now: datetime) -> JobStatus:
     )
 
 
+_WAITING = (JobState.QUEUED, JobState.HELD, JobState.SUBMITTING, JobState.STAGING, JobState.CREATED)
+
+
 def _array_state(counts: Counter[JobState]) -> JobState:
     open_states = [state for state in counts if not state.final]
     if not open_states:
@@ -249,5 +250,4 @@ def _array_state(counts: Counter[JobState]) -> JobState:
         return next((state for state in ends if counts[state]), JobState.COMPLETED)
     if counts[JobState.RUNNING] or len(open_states) < len(counts):
         return JobState.RUNNING
-    waits = (JobState.SUSPENDED, JobState.QUEUED, JobState.HELD)
-    return next((state for state in waits if counts[state]), open_states[0])
+    return next((state for state in (JobState.SUSPENDED, *_WAITING) if counts[state]), open_states[0])

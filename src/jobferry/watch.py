@@ -21,6 +21,9 @@ OnChange = Callable[[JobRecord], None]
 
 _FIRST_BACK_OFF = 1.0
 _LONGEST_BACK_OFF = 60.0
+# a machine that wants a person is tried anew only so often: many failures in a row get an account locked
+_LOGIN_AGAIN = 600.0
+_LOGIN_LOOK = 2.0
 
 
 class Waiter:
@@ -29,6 +32,7 @@ class Waiter:
     Args:
         refresh: asks the machines as often as they may be asked.
         watch: waits over there for news of the records, so many seconds at most.
+        is_reachable: whether the machines are connected already.
         notice: told, once each, of what stands in the way.
     """
 
@@ -36,11 +40,13 @@ class Waiter:
         self,
         refresh: Look,
         watch: Callable[[Sequence[JobRecord], int], list[JobRecord]],
+        is_reachable: Callable[[Sequence[JobRecord]], bool],
         clock: Clock,
         notice: Notice | None = None,
     ) -> None:
         self._refresh = refresh
         self._watch = watch
+        self._is_reachable = is_reachable
         self._clock = clock
         self._notice = notice or logger.warning
         self._back_off = 0.0
@@ -69,7 +75,10 @@ class Waiter:
         try:
             seen = self._next(records, left)
         except TransportError as error:
-            self._pause(error, left)
+            if error.transient:
+                self._pause(error, left)
+            else:
+                self._wait_for_person(error, records, left)
             return list(records)
         self._back_off = 0.0
         return seen
@@ -84,11 +93,16 @@ class Waiter:
             self._clock.sleep(_within(_FIRST_BACK_OFF, left))
             return self._refresh(records)
         seconds = WATCH_SECONDS if left is None else max(1, min(WATCH_SECONDS, round(left)))
+        began, before = self._clock.monotonic(), records
         try:
             records = self._watch(records, seconds)
         except CommandTimeout as error:
             # the batch system may still be asked, and is when its time has come
             logger.debug("%s", error)
+        if list(before) == list(records):
+            # a wait over there that comes back early and brings nothing must not become a rush of them
+            early = seconds - (self._clock.monotonic() - began)
+            self._clock.sleep(_within(max(0.0, early), left))
         return self._refresh(records)
 
     def _pause(self, error: TransportError, left: float | None) -> None:
@@ -97,6 +111,18 @@ class Waiter:
         self._back_off = min(_LONGEST_BACK_OFF, self._back_off * 2 or _FIRST_BACK_OFF)
         # jittered, so that many clients do not come back at the same moment
         self._clock.sleep(_within(self._back_off * random.uniform(0.75, 1.25), left))
+
+    def _wait_for_person(
+        self, error: TransportError, records: Sequence[JobRecord], left: float | None
+    ) -> None:
+        """Wait until somebody has logged in, from whatever terminal; the jobs go on."""
+        if not self._back_off:
+            hint = f"; {error.hint}" if error.hint else ""
+            self._notice(f"needs login: {error}{hint}; the jobs go on, and so does this once it is done")
+        self._back_off = _LONGEST_BACK_OFF
+        end = self._clock.monotonic() + _within(_LOGIN_AGAIN, left)
+        while self._clock.monotonic() < end and not self._is_reachable(records):
+            self._clock.sleep(_within(_LOGIN_LOOK, left))
 
     @staticmethod
     def _tell(

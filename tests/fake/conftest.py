@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -27,7 +27,7 @@ from jobferry.transports.local import LocalTransport
 class Site:
     """Everything a test needs; `runs` counts what really ran."""
 
-    def __init__(self, folder: Path, cluster: FakeCluster) -> None:
+    def __init__(self, folder: Path, cluster: FakeCluster, **fields: Any) -> None:
         self.folder = folder
         self.cluster = cluster
         self.clock = FakeClock()
@@ -35,7 +35,7 @@ class Site:
         self.counter = folder / "runs"
         self.clients: list[Client] = []
         self.client = self.new_client()
-        self.machine: Machine = cluster.machine(self.client, transport=self.link)
+        self.machine: Machine = cluster.machine(self.client, transport=self.link, **fields)
         self.client.open(self.machine).probe()
 
     def new_client(self) -> Client:
@@ -64,7 +64,8 @@ class Site:
 
     def draft(self, work: Work, **changes: Any) -> JobRecord:
         """Store a job as a client leaves it that is killed before it has sent anything."""
-        record = replace(self.client.draft(self.machine, work, {}), owner=dead_process(), **changes)
+        drafted = owned_by(self.client.draft(self.machine, work, {}), dead_process())
+        record = replace(drafted, **changes)
         self.client.store.add([record])
         return record
 
@@ -83,6 +84,11 @@ class Site:
         self.clock.advance(after)
         return self.client.refresh([self.only_job], force=True)[0]
 
+    def look_at_all(self, after: float = 0.0) -> list[JobRecord]:
+        """Let time pass, and look at all jobs as far as one may."""
+        self.clock.advance(after)
+        return self.client.refresh(self.client.store.find(unfinished=True))
+
     def wait(self) -> JobRecord:
         """Wait for the end of the one job."""
         return self.client.wait([self.only_job])[0]
@@ -95,9 +101,10 @@ class Sites:
         self._folder = folder
         self._stack = stack
 
-    def __call__(self, *, autostart: bool = True, accounting: Literal["on", "off", "down"] = "on") -> Site:
-        cluster = FakeCluster(self._folder / "cluster", autostart=autostart, accounting=accounting)
-        site = Site(self._folder, self._stack.enter_context(cluster))
+    def __call__(self, *, max_jobs: int | None = None, **settings: Any) -> Site:
+        """Make a site; `max_jobs` is the machine's own, the rest is as for `FakeCluster`."""
+        cluster = FakeCluster(self._folder / "cluster", **settings)
+        site = Site(self._folder, self._stack.enter_context(cluster), max_jobs=max_jobs)
         self._stack.callback(site.close)
         return site
 
@@ -118,6 +125,11 @@ def site(make_site: Sites) -> Site:
 def idle(make_site: Sites) -> Site:
     """A cluster that starts jobs when it is told to."""
     return make_site(autostart=False)
+
+
+def owned_by(record: JobRecord, owner: str) -> JobRecord:
+    """Return a job whose submission another process is at work on."""
+    return record.with_submissions(*(replace(entry, owner=owner) for entry in record.submissions))
 
 
 def dead_process() -> str:

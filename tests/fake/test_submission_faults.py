@@ -13,7 +13,7 @@ from jobferry.errors import ConnectError, SchedulerBusy, SubmitRefused, Transpor
 from jobferry.model.status import Failure, JobState, JobStatus
 from jobferry.testing import Fault
 from jobferry.verdict import SETTLE
-from tests.fake.conftest import Site, Sites, dead_process
+from tests.fake.conftest import Site, Sites, dead_process, owned_by
 
 AFTER_SETTLING = SETTLE.total_seconds() + 1
 
@@ -294,13 +294,8 @@ def test_client_killed_before_it_sent_anything_is_gone_on_with(site: Site) -> No
 def test_client_killed_before_the_answer_is_gone_on_with(site: Site) -> None:
     job = site.submit()
     site.cluster.wait_for_jobs("COMPLETED")
-    unanswered = replace(
-        job.record,
-        status=JobStatus(state=JobState.SUBMITTING),
-        native_id=None,
-        submitted_at=None,
-        owner=dead_process(),
-    )
+    left = replace(job.record.submissions[0], native_id=None, submitted_at=None, owner=dead_process())
+    unanswered = replace(job.record, status=JobStatus(state=JobState.SUBMITTING), submissions=(left,))
     site.client.store.update(job.id, lambda old: replace(unanswered, revision=old.revision))
 
     (ended,) = site.other_client().wait([site.only_job])
@@ -327,7 +322,7 @@ def test_two_clients_that_go_on_at_once_submit_once(site: Site) -> None:
 def test_submission_in_hand_of_a_living_process_is_left_to_it(site: Site) -> None:
     record = site.draft(site.counted())
     alive = dead_process().rpartition(":")[0] + ":1"
-    site.client.store.update(record.id, lambda old: replace(old, owner=alive))
+    site.client.store.update(record.id, lambda old: owned_by(old, alive))
 
     assert site.look(after=AFTER_SETTLING).state is JobState.CREATED
     assert site.cluster.called("sbatch") == []

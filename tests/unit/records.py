@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jobferry.model.identity import mint_ids
 from jobferry.model.machine import Machine, MachineFacts
 from jobferry.model.record import JobRecord
+from jobferry.model.retry import CAUSES, parse_rule
 from jobferry.model.spec import (
     Array,
     Dependency,
@@ -20,6 +21,7 @@ from jobferry.model.spec import (
     WarningSignal,
 )
 from jobferry.model.status import Failure, JobState, JobStatus
+from jobferry.model.submission import Attempt, Submission
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 250_000, tzinfo=UTC)
 
@@ -79,6 +81,12 @@ ARRAYS = st.builds(
 )
 
 
+RULES = st.sampled_from(["3:same", "1:mem*2", "9:mem_per_cpu*1.25<=64G", "2:time*1.5<=2-00:00:00"])
+RETRIES = st.dictionaries(st.sampled_from(CAUSES), RULES, max_size=3).map(
+    lambda rules: {cause: parse_rule(cause, rule) for cause, rule in rules.items()}
+)
+
+
 @st.composite
 def specs(draw: st.DrawFn) -> JobSpec:
     """Make any job the model accepts."""
@@ -101,6 +109,7 @@ def specs(draw: st.DrawFn) -> JobSpec:
             st.lists(st.builds(Dependency, job_id=WORDS, kind=st.sampled_from(DependencyKind))).map(tuple)
         ),
         signal=draw(st.none() | st.builds(WarningSignal, name=WORDS, before=DURATIONS)),
+        retry=draw(RETRIES),
         labels=draw(LABELS),
         native=draw(st.lists(WORDS, max_size=2).map(tuple)),
     )
@@ -142,6 +151,30 @@ FACTS = st.builds(
     limits=LABELS,
     probed_at=st.none() | MOMENTS,
 )
+SUBMISSIONS = st.builds(
+    Submission,
+    number=st.integers(1, 99),
+    run=st.integers(1, 99),
+    tasks=st.just(()) | ARRAYS.map(lambda array: array.indices),
+    offset=st.integers(0, 10**6),
+    resources=st.none() | resources(),
+    exclude=LINES,
+    native_id=st.none() | TEXTS,
+    attempt=st.integers(1, 9),
+    owner=TEXTS,
+    claimed_at=st.none() | MOMENTS,
+    sent=st.booleans(),
+    waits=st.none() | TEXTS,
+    doubted_since=st.none() | MOMENTS,
+    submitted_at=st.none() | MOMENTS,
+)
+ATTEMPTS = st.builds(
+    Attempt,
+    run=st.integers(1, 9),
+    task=st.none() | st.integers(0, 10**6),
+    native_id=st.none() | TEXTS,
+    status=STATUSES,
+)
 RECORDS = st.builds(
     JobRecord,
     id=WORDS,
@@ -150,11 +183,10 @@ RECORDS = st.builds(
     root=TEXTS,
     status=STATUSES,
     tasks=st.dictionaries(st.integers(0, 10**6), STATUSES, max_size=3),
-    native_id=st.none() | TEXTS,
+    submissions=st.lists(SUBMISSIONS, min_size=1, max_size=3).map(tuple),
+    attempts=st.lists(ATTEMPTS, max_size=2).map(tuple),
+    placed=st.booleans(),
     created_at=MOMENTS,
-    owner=TEXTS,
-    attempt=st.integers(1, 9),
-    doubted_since=st.none() | MOMENTS,
     cancelled_at=st.none() | MOMENTS,
     revision=st.integers(0, 99),
 )

@@ -35,7 +35,7 @@ def _add(store: Store, count: int) -> None:
 
 
 def _one_more(record: JobRecord) -> JobRecord:
-    return replace(record, attempt=record.attempt + 1)
+    return replace(record, root=f"{record.root}+")
 
 
 if __name__ == "__main__":

@@ -60,5 +60,6 @@ def test_only_what_can_go_better_next_time_is_transient() -> None:
     transient = {kind.__name__ for kind in KINDS if kind.transient}
 
     assert {
-        "TransportError", "ConnectError", "CommandTimeout", "TransferError", "SchedulerBusy", "WaitTimeout",
+        "TransportError", "ConnectError", "CommandTimeout", "TransferError", "SubmitLimit", "SchedulerBusy",
+        "WaitTimeout",
     } == transient  # fmt: skip

@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobferry.evidence import Witnesses
+from jobferry.evidence import Said, Witnesses
+from jobferry.judging import apply, said_of
 from jobferry.model.machine import Machine
 from jobferry.model.record import JobRecord
 from jobferry.model.spec import JobSpec, parse_array
 from jobferry.model.status import JobState, JobStatus
-from jobferry.polling import apply, known, told
+from jobferry.model.submission import Submission
+from jobferry.questions import news_calls, record_calls
 from jobferry.render.records import Records, parse_records
 from jobferry.schedulers.base import Observation
 from jobferry.verdict import judge
@@ -23,7 +25,7 @@ JOB = JobRecord(
     machine=Machine(name="m"),
     base=Path("/"),
     status=JobStatus(state=JobState.QUEUED),
-    native_id="7",
+    submissions=(Submission(native_id="7", sent=True),),
     created_at=NOW,
 )
 ARRAY = replace(JOB, spec=replace(JOB.spec, array=parse_array("0-3")))
@@ -78,5 +80,39 @@ def test_records_that_were_judged_are_not_asked_for_again() -> None:
     running = JobStatus(state=JobState.RUNNING, started_at=NOW)
     array = replace(ARRAY, tasks={0: done, 1: running})
 
-    assert ",0.finished," == known(array)
-    assert ",0.started,1.started,0.finished," == told(array)
+    assert [("jf_records", JOB.id, "1", "job,1-3")] == record_calls(array)
+    # of task 1 only the end would be news, of the others the beginning as well
+    assert [("jf_news", JOB.id, "1", "job,1-3", "job,2-3")] == news_calls([array])
+
+
+def test_of_what_was_tried_again_only_the_last_run_counts() -> None:
+    again = JOB.with_submissions(Submission(number=2, run=2, native_id="8", sent=True))
+    first = finished("job", status=1)
+    second = finished("job", native="8").replace("restarts=0", "restarts=0 run=2")
+
+    before = Witnesses(numbers=(2,), runs={None: 2}, queue={None: RUNNING}, records=records(first))
+    after = Witnesses(numbers=(2,), runs={None: 2}, queue={}, records=records(first, second))
+
+    assert JobState.RUNNING is apply(again, before, judge, NOW).state
+    assert JobState.COMPLETED is apply(again, after, judge, NOW).state
+    assert [("jf_records", JOB.id, "2", "job")] == record_calls(again)
+
+
+def test_what_was_seen_of_an_earlier_attempt_says_nothing_of_a_later_one() -> None:
+    again = JOB.with_submissions(Submission(number=2, run=2, native_id="8", sent=True))
+    seen = Witnesses(queue={None: COMPLETED}, records=records(finished("job", status=1)))
+
+    assert again is apply(again, seen, judge, NOW)
+
+
+def test_parts_of_an_array_are_told_apart() -> None:
+    parts = (
+        Submission(native_id="7", tasks=(0, 1), sent=True),
+        Submission(number=2, native_id="8", tasks=(2, 3), offset=2, sent=True),
+    )
+    array = replace(ARRAY, submissions=parts)
+    said: dict[str, Said] = {"7": {0: COMPLETED, 1: RUNNING}, "8": {0: RUNNING, 1: COMPLETED}}
+
+    found = said_of(array, said)
+
+    assert {0: COMPLETED, 1: RUNNING, 2: RUNNING, 3: COMPLETED} == found

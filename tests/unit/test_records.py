@@ -125,7 +125,10 @@ def test_junk_hides_no_record(lines: list[str]) -> None:
     assert (STARTED in lines) == (JOB in found and None in found[JOB].started)
 
 
-def test_known_names_what_need_not_be_told_again() -> None:
-    text = "\n".join([STARTED.replace("task=job", "task=1"), STARTED, FINISHED])
+def test_of_several_runs_the_last_one_counts() -> None:
+    again = FINISHED.replace("status=3", "status=0").replace("restarts=", "run=4 restarts=")
 
-    assert parse_records(text)[JOB].known() == ",job.finished,1.started,"
+    for text in (f"{FINISHED}\n{again}\n", f"{again}\n{FINISHED}\n"):
+        found = parse_records(text)[JOB]
+        assert (4, 0) == (found.finished[None].run, found.finished[None].exit_code)
+        assert {1, 4} == set(found.wholes)

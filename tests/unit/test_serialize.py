@@ -69,6 +69,9 @@ def test_what_may_be_left_out_when_empty_is_empty_by_default(noun: Noun[Any]) ->
         annotation = str(entry.type)
         if annotation.startswith(("tuple", "Mapping")) or annotation.endswith("| None"):
             made = entry.default_factory() if callable(entry.default_factory) else entry.default
+            if entry.name == "submissions":
+                # a job has one at least, so that it is always written
+                continue
             # Array is written as text and never empty; it has no codec of its own
             assert made in ((), {}, None), entry.name
 
@@ -91,7 +94,7 @@ def test_a_record_of_a_newer_release_is_read() -> None:
 
 def test_a_record_of_an_older_release_takes_defaults() -> None:
     data = json.loads(serialize.record_to_json(plain_record(ID)))
-    for name in ("attempt", "revision", "status", "root", "base"):
+    for name in ("submissions", "revision", "status", "root", "base"):
         del data[name]
 
     assert plain_record(ID) == serialize.record_from_json(json.dumps(data))

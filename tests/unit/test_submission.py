@@ -54,12 +54,13 @@ def test_what_one_process_submitted_another_does_not_refuse(machine: Machine, cl
     draft = client.draft(machine, ["true"], {})
     client.store.add([draft])
     ledger = Ledger(client.store, client.clock)
-    (taken,) = ledger.accepted([draft], {draft.id: "7"})
+    part = (draft.id, 1)
+    (taken,) = ledger.accepted({part: "7"})
 
     for late in (
-        ledger.refused([draft], JobferryError("no")),
-        ledger.doubted([draft]),
-        [ledger.staging(draft)],
+        ledger.refused([part], JobferryError("no")),
+        ledger.doubted([part]),
+        [ledger.staging(part)],
     ):
         assert [taken] == late
 
@@ -68,9 +69,9 @@ def test_job_taken_over_there_is_known_here_though_it_was_given_up(machine: Mach
     draft = client.draft(machine, ["true"], {})
     client.store.add([draft])
     ledger = Ledger(client.store, client.clock)
-    ledger.refused([draft], JobferryError("no"))
+    ledger.refused([(draft.id, 1)], JobferryError("no"))
 
-    (taken,) = ledger.accepted([draft], {draft.id: "7"})
+    (taken,) = ledger.accepted({(draft.id, 1): "7"})
 
     assert (JobState.QUEUED, "7") == (taken.state, taken.native_id)
 
@@ -78,7 +79,8 @@ def test_job_taken_over_there_is_known_here_though_it_was_given_up(machine: Mach
 def test_submission_of_a_process_elsewhere_is_left_alone_for_some_time(
     machine: Machine, client: Client
 ) -> None:
-    draft = replace(client.draft(machine, ["true"], {}), owner="elsewhere:4711")
+    draft = client.draft(machine, ["true"], {})
+    left = replace(draft.submissions[0], owner="elsewhere:4711")
 
-    assert not is_abandoned(draft, draft.created_at + timedelta(minutes=1))
-    assert is_abandoned(draft, draft.created_at + timedelta(minutes=11))
+    assert not is_abandoned(left, draft.created_at + timedelta(minutes=1))
+    assert is_abandoned(left, draft.created_at + timedelta(minutes=11))

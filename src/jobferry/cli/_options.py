@@ -41,6 +41,7 @@ _LISTS: Sequence[Settings] = (
     (("--input", "inputs"), "PATH[:DEST]", "Send a file or folder along."),
     (("--output", "outputs"), "GLOB", "Name what comes home."),
     (("--label", "labels"), "K=V", "Label the job."),
+    (("--retry",), "CAUSE[:N[:mem*2]]", "Try again after OUT_OF_MEMORY, TIMEOUT, NODE_FAIL, ..."),
     (("--native",), "FLAG[=VALUE]", "Pass a flag on to the batch system."),
 )
 _FIELDS: Sequence[Settings] = (

@@ -102,12 +102,12 @@ class StoreSuite:
             seen.append(found.state)
             if len(seen) == 1:
                 store.replace(in_state(found, JobState.RUNNING))
-            return replace(found, native_id="7")
+            return replace(found, root="/r")
 
         changed = store.update(record.id, change)
 
         assert seen == [JobState.CREATED, JobState.RUNNING]
-        assert (changed.state, changed.native_id) == (JobState.RUNNING, "7")
+        assert (changed.state, changed.root) == (JobState.RUNNING, "/r")
 
     def test_an_update_that_changes_nothing_writes_nothing(self, store: Store) -> None:
         (record,) = make_records(1)

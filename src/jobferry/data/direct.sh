@@ -104,7 +104,11 @@ jf_orphans() {
 
 # jf_direct_find NAME: print the native id of the job of that unique name, if it was ever started
 jf_direct_find() {
-    cat "$JF_ROOT/jobs/${1##*-}/state/job.claim/owner" 2>/dev/null || :
+    jf_name=${1##*-}
+    case $jf_name in
+        *.*) jf_name=${jf_name%.*}/runs/${jf_name#*.} ;;
+    esac
+    cat "$JF_ROOT/jobs/$jf_name/state/job.claim/owner" 2>/dev/null || :
 }
 
 jf_split() {

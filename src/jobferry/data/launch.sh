@@ -3,15 +3,23 @@
 #   JOBFERRY_JOB       the job's id              jobferry_folder   the job's folder
 #   jobferry_shell     the shell for its lines   jobferry_script   the launch script's file name
 # and, where they are wanted: jobferry_indices, jobferry_limit (arrays without a batch system), jobferry_seconds,
-# jobferry_warning, jobferry_warn_before (limits without a batch system), jobferry_directory, jobferry_outputs().
+# jobferry_warning, jobferry_warn_before (limits without a batch system), jobferry_directory, jobferry_outputs(),
+# jobferry_run (which records are its own: 1, or the number of a later try), jobferry_offset (task number less the batch system's index),
+# jobferry_requeues (how often it is started again after a warning).
 
-jobferry_state=$jobferry_folder/state
+jobferry_run=${jobferry_run-1}
+jobferry_base=$jobferry_folder
+[ "$jobferry_run" -eq 1 ] || jobferry_base=$jobferry_folder/runs/$jobferry_run
+jobferry_state=$jobferry_base/state
+jobferry_cancel=$jobferry_folder/state/cancel
 jobferry_host=$(uname -n)
 jobferry_task=job
 jobferry_native=
 jobferry_restarts=0
 if [ -z "${jobferry_direct-}" ]; then
-    jobferry_task=${SLURM_ARRAY_TASK_ID-job}
+    if [ -n "${SLURM_ARRAY_TASK_ID-}" ]; then
+        jobferry_task=$((SLURM_ARRAY_TASK_ID + ${jobferry_offset-0}))
+    fi
     jobferry_native=${SLURM_ARRAY_JOB_ID-${SLURM_JOB_ID-}}
     jobferry_restarts=${SLURM_RESTART_COUNT-0}
 fi
@@ -23,7 +31,7 @@ jobferry_begin() {
     if [ "$jobferry_mode" = body ]; then
         # only now is it the job that speaks: what start-up files print goes where the launch script's words go
         [ "$1" = job ] || jobferry_suffix=.$1
-        exec >>"$jobferry_folder/out/stdout${jobferry_suffix-}" 2>>"$jobferry_folder/out/stderr${jobferry_suffix-}"
+        exec >>"$jobferry_base/out/stdout${jobferry_suffix-}" 2>>"$jobferry_base/out/stderr${jobferry_suffix-}"
         # (a redirection of `:` that fails ends the whole shell)
         true >"$jobferry_state/$1.begun"
         cd "$JOBFERRY_WORK" || exit 125
@@ -43,9 +51,10 @@ jobferry_begin() {
 
 # jobferry_record KIND FIELDS: write one line aside, then rename it; the dot at its end says that it is whole
 jobferry_record() {
-    printf '%s v=1 job=%s task=%s native=%s host=%s restarts=%s %s .\n' "$1" "$JOBFERRY_JOB" "$jobferry_task" \
-        "$jobferry_native" "$jobferry_host" "$jobferry_restarts" "$2" >"$jobferry_state/$jobferry_task.$1.new" &&
-        mv "$jobferry_state/$jobferry_task.$1.new" "$jobferry_state/$jobferry_task.$1"
+    jobferry_file=$jobferry_state/$jobferry_task.$1
+    printf '%s v=1 job=%s task=%s native=%s host=%s restarts=%s run=%s %s .\n' \
+        "$1" "$JOBFERRY_JOB" "$jobferry_task" "$jobferry_native" "$jobferry_host" "$jobferry_restarts" \
+        "$jobferry_run" "$2" >"$jobferry_file.new" && mv "$jobferry_file.new" "$jobferry_file"
 }
 
 # jobferry_claim TASK: take the task for this native job; a second native job of the same task ends here
@@ -95,7 +104,7 @@ jobferry_supervise() {
     jobferry_began=$(date +%s)
     jobferry_record started "started=$jobferry_began pid=$$"
     # looked for after the record is written: whoever cancels marks first and then signals those with a record
-    [ ! -f "$jobferry_state/cancel" ] || jobferry_never TERM ''
+    [ ! -f "$jobferry_cancel" ] || jobferry_never TERM ''
     [ -z "$jobferry_stopped" ] || jobferry_never "$jobferry_stopped" ''
     jobferry_ooms=$(jobferry_oom_kills)
     JOBFERRY_ARRAY_INDEX=
@@ -103,7 +112,10 @@ jobferry_supervise() {
     JOBFERRY_TASK=$JOBFERRY_JOB:$jobferry_task:
     JOBFERRY_WORK=${jobferry_directory-$jobferry_folder/work}
     JOBFERRY_RESTARTS=$jobferry_restarts
-    export JOBFERRY_JOB JOBFERRY_TASK JOBFERRY_WORK JOBFERRY_ARRAY_INDEX JOBFERRY_RESTARTS
+    JOBFERRY_RUN=$jobferry_run
+    export JOBFERRY_JOB JOBFERRY_TASK JOBFERRY_WORK JOBFERRY_ARRAY_INDEX JOBFERRY_RESTARTS JOBFERRY_RUN
+    # an array that is taken in parts keeps the numbers it was given
+    [ "${jobferry_offset-0}" -eq 0 ] || export SLURM_ARRAY_TASK_ID="$jobferry_task"
     # srun of Slurm 22.05 to 23.02 does not read the number that sbatch sets
     [ -z "${SLURM_CPUS_PER_TASK-}" ] || export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"
     rm -f "$jobferry_state/$jobferry_task.begun"
@@ -245,9 +257,28 @@ jobferry_end() {
 
 # jobferry_finish STATUS STOPPED CAUSE: write the finished record and leave with the job's own status
 jobferry_finish() {
+    [ -z "${jobferry_warned-}" ] || jobferry_again "$1" "$2"
     jobferry_record finished "started=$jobferry_began ended=$jobferry_ended status=$1 stopped=$2 cause=$3 \
 oom=${jobferry_ooms-0} used=${jobferry_used-} warned=${jobferry_warned-} outputs=${jobferry_listed-}"
     exit "$1"
+}
+
+# jobferry_again STATUS STOPPED: start a job again that was warned of its time limit, saved its work and is not
+# done; return when it is not to be
+jobferry_again() {
+    [ "$1" -ne 0 ] && [ -z "$2" ] && [ ! -f "$jobferry_cancel" ] || return 0
+    [ "$jobferry_restarts" -lt "${jobferry_requeues:-0}" ] || return 0
+    if [ -n "${jobferry_direct-}" ]; then
+        jobferry_restarts=$((jobferry_restarts + 1))
+        jobferry_timer_pids=
+        jobferry_warned=
+        jobferry_supervise
+    fi
+    scontrol requeue "$SLURM_JOB_ID" || return 0
+    # Slurm ends this script when it has put the job back into the queue
+    trap 'exit 143' TERM
+    sleep 60 &
+    wait "$!"
 }
 
 # jobferry_never STOPPED CAUSE: end without having begun
@@ -304,9 +335,9 @@ jobferry_wait_for() {
     for jobferry_other in "$@"; do
         jobferry_kind=${jobferry_other%%:*}
         jf_split "${jobferry_other#*:}"
-        jobferry_other_record=$jobferry_folder/../$jf_job/state/job.finished
+        jobferry_other_record=$(jobferry_last_run "$jobferry_folder/../$jf_job")/job.finished
         until [ -f "$jobferry_other_record" ]; do
-            if [ -f "$jobferry_state/cancel" ]; then
+            if [ -f "$jobferry_cancel" ]; then
                 jobferry_never TERM ''
             fi
             if [ "$jf_host" = "$jobferry_host" ] && [ "$(jf_start_time "$jf_pid")" != "$jf_began" ] &&
@@ -323,6 +354,17 @@ jobferry_wait_for() {
             afternotok:0 | afterok:*) jobferry_never '' DEPENDENCY ;;
         esac
     done
+}
+
+# jobferry_last_run FOLDER: print the folder with the records of a job's last run
+jobferry_last_run() {
+    jobferry_found=$1/state
+    jobferry_number=2
+    while [ -d "$1/runs/$jobferry_number/state" ]; do
+        jobferry_found=$1/runs/$jobferry_number/state
+        jobferry_number=$((jobferry_number + 1))
+    done
+    echo "$jobferry_found"
 }
 
 # jobferry_array: run the tasks of an array, so many at a time, and write down how the whole ended

@@ -66,6 +66,19 @@ jf_script() {
     chmod 700 "$JF_NEW/$1" || JF_BAD=1
 }
 
+# jf_add ID RUN NAME TEXT...: write what a further submission needs into a folder that is there
+jf_add() {
+    jf_added=$JF_ROOT/jobs/$1
+    [ -d "$jf_added" ] || return 0
+    [ "$2" -eq 1 ] || mkdir -p "$jf_added/runs/$2/state" "$jf_added/runs/$2/out"
+    shift 2
+    while [ $# -gt 1 ]; do
+        # whoever reads it meanwhile reads the whole of it
+        printf '%s' "$2" >"$jf_added/$1.$JF_MARK" && mv -f "$jf_added/$1.$JF_MARK" "$jf_added/$1"
+        shift 2
+    done
+}
+
 # jf_bytes FILE MODE OCTAL: write a file under the work folder, its folders too
 jf_bytes() {
     case $1 in */*) mkdir -p "$JF_NEW/work/${1%/*}" || JF_BAD=1 ;; esac
@@ -87,14 +100,20 @@ jf_place() {
     rm -rf "$JF_STAGE"
 }
 
-# jf_submit ID ATTEMPT COMMAND...: hand the job to the batch system, once per attempt whoever asks
+# jf_submit ID KEY COMMAND...: hand the job to the batch system, once per key whoever asks; KEY is ATTEMPT for
+# the first submission, NUMBER.ATTEMPT for a further one
 jf_submit() {
     jf_submit_id=$1
     jf_attempt=state/submit/$2
+    jf_number=${2%.*}
+    case $2 in
+        *.*) jf_found=state/submit/$jf_number.native_id ;;
+        *) jf_found=state/submit/native_id ;;
+    esac
     shift 2
     cd "$JF_ROOT/jobs/$jf_submit_id" || return "$JF_PLACE_FAILED"
     # an id that was found by the job's name stands over what any attempt was told
-    for jf_file in state/submit/native_id "$jf_attempt/native_id"; do
+    for jf_file in "$jf_found" "$jf_attempt/native_id"; do
         if [ -s "$jf_file" ]; then
             cat "$jf_file"
             return 0
@@ -130,13 +149,33 @@ jf_submit() {
     return "$jf_submit_code"
 }
 
-# jf_adopt ID NATIVE_ID: write down an id that was found by the job's name
+# jf_adopt ID NAME NATIVE_ID: write down an id that was found by the job's name, as native_id or NUMBER.native_id
 jf_adopt() {
     cd "$JF_ROOT/jobs/$1/state/submit" || return "$JF_PLACE_FAILED"
-    [ -s native_id ] || { printf '%s\n' "$2" >native_id.new && mv native_id.new native_id; }
+    [ -s "$2" ] || { printf '%s\n' "$3" >"$2.new" && mv "$2.new" "$2"; }
 }
 
-# jf_records ID KNOWN: print the records of a job that the client has not seen; KNOWN is like ",0.finished,1.started,"
+# jf_each_task TASKS COMMAND...: run the command with each task of a list such as job,0-9,12; stop when one fails
+jf_each_task() {
+    jf_list=$1
+    shift
+    while [ -n "$jf_list" ]; do
+        jf_span=${jf_list%%,*}
+        case $jf_list in *,*) jf_list=${jf_list#*,} ;; *) jf_list= ;; esac
+        case $jf_span in
+            *-*)
+                jf_task=${jf_span%-*}
+                while [ "$jf_task" -le "${jf_span#*-}" ]; do
+                    "$@" "$jf_task" || return
+                    jf_task=$((jf_task + 1))
+                done
+                ;;
+            *) "$@" "$jf_span" || return ;;
+        esac
+    done
+}
+
+# jf_records ID RUN TASKS: print the records of those tasks of a job, of that run of it; what is long is cut
 jf_records() {
     jf_state=$JF_ROOT/jobs/$1/state
     if [ ! -d "$jf_state" ]; then
@@ -144,24 +183,35 @@ jf_records() {
         return 0
     fi
     [ ! -f "$jf_state/cancel" ] || echo "cancel job=$1 ."
-    for jf_file in "$jf_state"/*.finished "$jf_state"/*.started; do
-        [ -f "$jf_file" ] || continue
-        jf_name=${jf_file##*/}
-        case $2 in *",$jf_name,"*) continue ;; esac
-        case $jf_name in *.started) [ ! -f "${jf_file%.started}.finished" ] || continue ;; esac
-        jf_line=
-        IFS= read -r jf_line <"$jf_file" || :
-        printf '%s\n' "$jf_line"
-    done
+    [ "$2" -eq 1 ] || jf_state=$JF_ROOT/jobs/$1/runs/$2/state
+    jf_each_task "$3" jf_record_of
 }
 
-# jf_news ID KNOWN: whether jf_records would print a record
+# jf_record_of TASK: print the record of a task's end, or else of its beginning
+jf_record_of() {
+    if [ -f "$jf_state/$1.finished" ]; then
+        jf_print_record "$jf_state/$1.finished"
+    elif [ -f "$jf_state/$1.started" ]; then
+        jf_print_record "$jf_state/$1.started"
+    fi
+}
+
+jf_print_record() {
+    jf_line=
+    IFS= read -r jf_line <"$1" || :
+    printf '%s\n' "$jf_line"
+}
+
+# jf_news ID RUN ENDS BEGINNINGS: whether there is a record of an end, or of a beginning, of those tasks
 jf_news() {
-    for jf_file in "$JF_ROOT/jobs/$1/state"/*.finished "$JF_ROOT/jobs/$1/state"/*.started; do
-        [ -f "$jf_file" ] || continue
-        case $2 in *",${jf_file##*/},"*) ;; *) return 0 ;; esac
-    done
-    [ ! -d "$JF_ROOT/jobs/$1/state" ]
+    jf_state=$JF_ROOT/jobs/$1/state
+    [ -d "$jf_state" ] || return 0
+    [ "$2" -eq 1 ] || jf_state=$JF_ROOT/jobs/$1/runs/$2/state
+    ! { jf_each_task "$3" jf_lacks finished && jf_each_task "$4" jf_lacks started; }
+}
+
+jf_lacks() {
+    [ ! -f "$jf_state/$2.$1" ]
 }
 
 # jf_grown FILE SIZE: whether a log is longer than SIZE
@@ -169,14 +219,15 @@ jf_grown() {
     [ -s "$1" ] && [ "$(wc -c <"$1")" -gt "$2" ]
 }
 
-# jf_until SECONDS COMMAND...: wait until it succeeds, for SECONDS at most
+# jf_until SECONDS PAUSE COMMAND...: wait until it succeeds, for SECONDS at most; look every PAUSE seconds
 jf_until() {
     jf_end=$(($(date +%s) + $1))
-    shift
+    jf_pause=$2
+    shift 2
     until "$@"; do
         [ "$(date +%s)" -lt "$jf_end" ] || return 1
         # fractions of a second are not in POSIX, only everywhere
-        sleep 0.25 2>/dev/null || sleep 1
+        sleep "$jf_pause" 2>/dev/null || sleep 1
     done
 }
 
@@ -200,6 +251,13 @@ jf_last() {
 jf_cancel_mark() {
     for jf_cancelled in "$@"; do
         [ ! -d "$JF_ROOT/jobs/$jf_cancelled/state" ] || true >"$JF_ROOT/jobs/$jf_cancelled/state/cancel"
+    done
+}
+
+# jf_uncancel ID...: forget that a cancel was asked for, because the job is tried again
+jf_uncancel() {
+    for jf_cancelled in "$@"; do
+        rm -f "$JF_ROOT/jobs/$jf_cancelled/state/cancel"
     done
 }
 

@@ -27,6 +27,11 @@ def _spell(number: int) -> str:
     return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(5 * (ID_LENGTH - 1), -1, -5))
 
 
+def native_name(name: str, job_id: str, number: int = 1) -> str:
+    """Name a job's submission in the batch system: unique, because it holds the id."""
+    return f"{name}-{job_id}" if number == 1 else f"{name}-{job_id}.{number}"
+
+
 def is_job_id(text: str) -> bool:
     """Whether the text has the form of a whole job id."""
     return _ID.fullmatch(text) is not None

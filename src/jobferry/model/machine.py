@@ -24,6 +24,7 @@ class Machine:
         python: the Python over there, which `check` reports.
         ssh: the ssh client to run, with options if need be.
         poll_interval: the scheduler is asked at most once in this time; None is the dialect's own.
+        max_jobs: so many jobs and tasks at most are left to the batch system at a time; None is no limit.
         defaults: resources where a job asks for none.
     """
 
@@ -39,6 +40,7 @@ class Machine:
     python: str = "python3"
     ssh: str = "ssh"
     poll_interval: timedelta | None = None
+    max_jobs: int | None = None
     defaults: Resources = field(default_factory=Resources)
 
     @property

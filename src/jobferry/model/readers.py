@@ -53,7 +53,8 @@ def _read_memory(value: object) -> int:
     return parse_memory(str(value) if not isinstance(value, bool | float) else "")
 
 
-def _read_count(value: object) -> int:
+def read_count(value: object) -> int:
+    """Read a whole number of at least 1."""
     if isinstance(value, str) and value.isdecimal() and len(value) < 10:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -73,7 +74,7 @@ def _read_word(value: object) -> str:
 
 
 RESOURCE_READERS: Mapping[str, Reader] = {
-    **dict.fromkeys(COUNTS, _read_count),
+    **dict.fromkeys(COUNTS, read_count),
     **dict.fromkeys(WORDS, _read_word),
     "mem": _read_memory,
     "mem_per_cpu": _read_memory,

@@ -8,7 +8,7 @@ which people write and send each other, are read strictly.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -20,9 +20,11 @@ from jobferry.model.machine import Machine, MachineFacts
 from jobferry.model.record import JobRecord
 from jobferry.model.spec import JobSpec, inside
 from jobferry.model.status import JobStatus
-from jobferry.model.tables import FACTS, MACHINE, RECORD, SPEC, STATUS
+from jobferry.model.submission import Submission
+from jobferry.model.tables import FACTS, MACHINE, RECORD, SPEC, STATUS, SUBMISSION
 
 T = TypeVar("T")
+Upgrade = Callable[[dict[str, object]], dict[str, object]]
 SCHEMA = 1
 # flags that name a person or what is charged to him; the value is in the flag or in the word after it
 _PERSONAL_FLAGS = ("--account", "-A", "--mail-user")
@@ -46,7 +48,7 @@ def record_from_json(text: str) -> JobRecord:
     Raises:
         StoreError: not a record.
     """
-    return _stored(RECORD, text, "job")
+    return _stored(RECORD, text, "job", upgrade=_name_submission)
 
 
 def status_to_json(status: JobStatus) -> str:
@@ -139,9 +141,35 @@ def spec_from_document(text: str) -> JobSpec:
     return spec
 
 
-def _stored(noun: Noun[T], text: str, what: str) -> T:
+def submission_to_json(submission: Submission) -> str:
+    """Write one submission, as it is kept with the job over there."""
+    return json.dumps(SUBMISSION.write(submission))
+
+
+def submission_from_json(text: str) -> Submission:
+    """Read one submission.
+
+    Raises:
+        StoreError: not a submission.
+    """
+    return _stored(SUBMISSION, text, "submission")
+
+
+def _name_submission(document: dict[str, object]) -> dict[str, object]:
+    """Read a record of release 0.1.0, when a job had one submission, whose fields were the job's own."""
+    if "submissions" in document:
+        return document
+    only = {name: document[name] for name in _ONCE_THE_JOBS if name in document}
+    # it may have left as soon as it had been told where it goes
+    return {**document, "submissions": [{**only, "sent": bool(document.get("root"))}]}
+
+
+_ONCE_THE_JOBS = ("native_id", "attempt", "owner", "doubted_since", "submitted_at")
+
+
+def _stored(noun: Noun[T], text: str, what: str, *, upgrade: Upgrade = dict) -> T:
     try:
-        return noun.read(_parse(text))
+        return noun.read(upgrade(_parse(text)))
     except (ValueError, SpecError) as exc:
         raise StoreError(f"a stored {what} cannot be read: {exc}") from exc
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 from jobferry.errors import SpecError
+from jobferry.model.retry import Retry
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SIGNAL = re.compile(r"(?:SIG)?(HUP|USR1|USR2|TERM|XCPU)", re.ASCII)
@@ -244,6 +245,7 @@ class JobSpec:
         inputs: files that travel with the job.
         outputs: shell patterns, relative to the job's folder, of what comes home.
         directory: folder over there to run in, instead of the job's own.
+        retry: the causes after which it is tried again.
         native: flags for the batch system, passed on as they are, last.
     """
 
@@ -262,6 +264,7 @@ class JobSpec:
     array: Array | None = None
     dependencies: tuple[Dependency, ...] = ()
     signal: WarningSignal | None = None
+    retry: Retry = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     native: tuple[str, ...] = ()
 

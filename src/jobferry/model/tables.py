@@ -22,6 +22,7 @@ from jobferry.model.codec import (
 )
 from jobferry.model.machine import Machine, MachineFacts
 from jobferry.model.record import JobRecord
+from jobferry.model.retry import Retry, format_rule, parse_retry
 from jobferry.model.spec import (
     COUNTS,
     WORDS,
@@ -32,10 +33,12 @@ from jobferry.model.spec import (
     Resources,
     WarningSignal,
     format_array,
+    format_indices,
     inside,
     parse_array,
 )
 from jobferry.model.status import Failure, JobState, JobStatus
+from jobferry.model.submission import Attempt, Submission
 
 RESOURCES = Noun(
     Resources,
@@ -52,6 +55,15 @@ INSIDE: Codec[PurePosixPath] = Codec(write=str, read=lambda data: inside(TEXT.re
 INPUT = Noun(Input, {"source": LOCAL_PATH, "destination": INSIDE})
 DEPENDENCY = Noun(Dependency, {"job_id": TEXT, "kind": word_of(DependencyKind)})
 SIGNAL = Noun(WarningSignal, {"name": TEXT, "before": DURATION})
+
+
+def _read_retry(data: object) -> Retry:
+    return dict(parse_retry(f"{cause}:{TEXT.read(rule)}") for cause, rule in read_object(data).items())
+
+
+RETRY: Codec[Retry] = Codec(
+    write=lambda retry: {cause.value: format_rule(rule) for cause, rule in retry.items()}, read=_read_retry
+)
 SPEC = Noun(
     JobSpec,
     {
@@ -70,6 +82,7 @@ SPEC = Noun(
         "array": Codec(write=format_array, read=lambda data: parse_array(TEXT.read(data))),
         "dependencies": listed(DEPENDENCY.codec),
         "signal": SIGNAL.codec,
+        "retry": RETRY,
         "labels": TEXTS,
         "native": listed(TEXT),
     },
@@ -83,6 +96,7 @@ MACHINE = Noun(
         **dict.fromkeys(("python", "ssh"), TEXT),
         "setup": listed(TEXT),
         "poll_interval": DURATION,
+        "max_jobs": NUMBER,
         "defaults": RESOURCES.codec,
     },
 )
@@ -114,19 +128,36 @@ TASKS: Codec[Mapping[int, JobStatus]] = Codec(
     write=lambda tasks: {str(task): STATUS.write(status) for task, status in tasks.items()},
     read=lambda data: {int(task): STATUS.read(status) for task, status in read_object(data).items()},
 )
+INDICES: Codec[tuple[int, ...]] = Codec(
+    write=format_indices, read=lambda data: parse_array(TEXT.read(data)).indices
+)
+SUBMISSION = Noun(
+    Submission,
+    {
+        **dict.fromkeys(("number", "run", "offset", "attempt"), NUMBER),
+        **dict.fromkeys(("native_id", "owner", "waits"), TEXT),
+        **dict.fromkeys(("claimed_at", "doubted_since", "submitted_at"), MOMENT),
+        "tasks": INDICES,
+        "resources": RESOURCES.codec,
+        "exclude": listed(TEXT),
+        "sent": FLAG,
+    },
+)
+ATTEMPT = Noun(Attempt, {"run": NUMBER, "task": NUMBER, "native_id": TEXT, "status": STATUS.codec})
 RECORD = Noun(
     JobRecord,
     {
-        **dict.fromkeys(("id", "root", "native_id", "owner"), TEXT),
+        **dict.fromkeys(("id", "root"), TEXT),
         "spec": SPEC.codec,
         "machine": MACHINE.codec,
         "base": LOCAL_PATH,
         "status": STATUS.codec,
         "tasks": TASKS,
-        **dict.fromkeys(
-            ("created_at", "submitted_at", "doubted_since", "cancelled_at", "fetched_at"), MOMENT
-        ),
-        **dict.fromkeys(("attempt", "revision"), NUMBER),
+        "submissions": listed(SUBMISSION.codec),
+        "attempts": listed(ATTEMPT.codec),
+        "placed": FLAG,
+        **dict.fromkeys(("created_at", "cancelled_at", "fetched_at"), MOMENT),
+        "revision": NUMBER,
     },
 )
-NOUNS = (RESOURCES, INPUT, DEPENDENCY, SIGNAL, SPEC, MACHINE, FACTS, STATUS, RECORD)
+NOUNS = (RESOURCES, INPUT, DEPENDENCY, SIGNAL, SPEC, MACHINE, FACTS, STATUS, SUBMISSION, ATTEMPT, RECORD)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
 _FIELD = re.compile(r"([a-z]+)=(\S*)", re.ASCII)
 _LONGEST = 4096
@@ -20,6 +21,7 @@ class Started:
     host: str
     restarts: int
     started_at: datetime | None
+    run: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,26 +49,25 @@ class Finished:
     oom_kills: int
     has_outputs: bool
     warned: bool = False
+    run: int = 1
+
+
+T = TypeVar("T", Started, Finished)
 
 
 @dataclass(slots=True)
 class Records:
-    """What the far side's records say of one job: task number (None for a job without tasks) -> record."""
+    """What the far side's records say of one job: task number (None for a job without tasks) -> record.
+
+    Attributes:
+        wholes: of an array that its launch script runs, how each run of the whole ended, by run.
+    """
 
     started: dict[int | None, Started]
     finished: dict[int | None, Finished]
     cancelled: bool = False
     folder_missing: bool = False
-
-    def known(self) -> str:
-        """Name the records seen, as ``jf_records`` reads it."""
-        names = [f"{_task_name(task)}.finished" for task in self.finished]
-        names += [f"{_task_name(task)}.started" for task in self.started if task not in self.finished]
-        return f",{','.join(names)},"
-
-
-def _task_name(task: int | None) -> str:
-    return "job" if task is None else str(task)
+    wholes: dict[int, Finished] = field(default_factory=dict)
 
 
 def parse_records(text: str) -> Mapping[str, Records]:
@@ -79,10 +80,19 @@ def parse_records(text: str) -> Mapping[str, Records]:
         elif kind == "nofolder":
             records.folder_missing = True
         elif kind == "started":
-            records.started[_task(fields)] = _started(fields)
+            _put(records.started, _task(fields), _started(fields))
         elif kind == "finished" and "status" in fields:
-            records.finished[_task(fields)] = _finished(fields)
+            ended = _finished(fields)
+            _put(records.finished, _task(fields), ended)
+            if _task(fields) is None:
+                records.wholes[ended.run] = ended
     return found
+
+
+def _put(known: dict[int | None, T], task: int | None, seen: T) -> None:
+    # of several runs the last one counts
+    if task not in known or seen.run >= known[task].run:
+        known[task] = seen
 
 
 def _lines(text: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -104,6 +114,7 @@ def _started(fields: Mapping[str, str]) -> Started:
         host=fields.get("host", ""),
         restarts=_number(fields.get("restarts")),
         started_at=_time(fields.get("started")),
+        run=_number(fields.get("run")) or 1,
     )
 
 
@@ -124,6 +135,7 @@ def _finished(fields: Mapping[str, str]) -> Finished:
         oom_kills=_number(fields.get("oom")),
         has_outputs=bool(fields.get("outputs")),
         warned=bool(fields.get("warned")),
+        run=_number(fields.get("run")) or 1,
     )
 
 

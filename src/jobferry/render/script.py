@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from jobferry.errors import SpecError
+from jobferry.model.identity import native_name
 from jobferry.model.machine import Machine
+from jobferry.model.retry import requeues
 from jobferry.model.spec import JobSpec, check_line, format_indices
+from jobferry.model.submission import Submission
 from jobferry.render.shell import expand_path, join, quote, quote_pattern
 from jobferry.schedulers.base import Scheduler
 
@@ -12,12 +15,18 @@ LAUNCHER = "launcher.sh"
 USER_SCRIPT = "script"
 
 
-def script_name(scheduler: Scheduler) -> str:
-    """Name the launch script for a batch system: ``launch.slurm``."""
-    return f"launch.{scheduler.name}"
+_FIRST = Submission()
 
 
-def launch_script(spec: JobSpec, job_id: str, machine: Machine, scheduler: Scheduler) -> str:
+def script_name(scheduler: Scheduler, submission: Submission = _FIRST) -> str:
+    """Name the launch script: ``launch.slurm``, of a job's further submission ``launch-2.slurm``."""
+    part = "" if submission.number == 1 else f"-{submission.number}"
+    return f"launch{part}.{scheduler.name}"
+
+
+def launch_script(
+    spec: JobSpec, job_id: str, machine: Machine, scheduler: Scheduler, submission: Submission = _FIRST
+) -> str:
     """Write the script that is submitted: directives, then the job's own lines, last and as they are.
 
     Every process of the job reads this file. The shell reads a script line by line, so only the one that runs
@@ -26,14 +35,14 @@ def launch_script(spec: JobSpec, job_id: str, machine: Machine, scheduler: Sched
     Raises:
         SpecError: the batch system cannot honour a field.
     """
-    directives = scheduler.directives(spec, f"{spec.name}-{job_id}")
+    directives = scheduler.directives(spec, native_name(spec.name, job_id, submission.number))
     for line in directives:
         check_line("directive", line)
     lines = [
         "#!/bin/sh",
         *(f"{scheduler.prefix} {line}" for line in directives),
         "",
-        *_settings(spec, job_id, machine, scheduler),
+        *_settings(spec, job_id, machine, scheduler, submission),
         f'. "$jobferry_folder/{LAUNCHER}"',
         'jobferry_begin "$@"',
         "",
@@ -42,14 +51,20 @@ def launch_script(spec: JobSpec, job_id: str, machine: Machine, scheduler: Sched
     return "\n".join(lines) + "\n"
 
 
-def _settings(spec: JobSpec, job_id: str, machine: Machine, scheduler: Scheduler) -> list[str]:
+def _settings(
+    spec: JobSpec, job_id: str, machine: Machine, scheduler: Scheduler, submission: Submission
+) -> list[str]:
     lines = [
         "jobferry_folder=${1:-${SLURM_SUBMIT_DIR:-$PWD}}",
         "[ $# -eq 0 ] || shift",
         f"JOBFERRY_JOB={job_id}",
-        f"jobferry_script={script_name(scheduler)}",
+        f"jobferry_script={script_name(scheduler, submission)}",
         f"jobferry_shell={quote(_shell(machine))}",
+        *([f"jobferry_run={submission.run}"] if submission.run > 1 else []),
+        *([f"jobferry_offset={submission.offset}"] if submission.offset else []),
     ]
+    if times := requeues(spec.retry, spec.signal):
+        lines.append(f"jobferry_requeues={times}")
     lines += [f"{name}={quote(value)}" for name, value in _supervision(spec, scheduler).items()]
     if spec.directory is not None:
         lines.append(f"jobferry_directory={expand_path(str(spec.directory))}")

@@ -69,6 +69,13 @@ class Scheduler(Protocol):
         """
         ...
 
+    def exclude_flags(self, nodes: Sequence[str], native: Sequence[str]) -> tuple[str, ...]:
+        """Write the flags that keep a job away from nodes; `native` are its own flags, which come before.
+
+        Empty where that cannot be said.
+        """
+        ...
+
     def submit_command(self, script: str, job_id: str, dependencies: Mapping[str, Sequence[str]]) -> Command:
         """Submit `script` from the job's folder; `dependencies` maps a kind (``afterok``) to native ids."""
         ...
@@ -78,6 +85,7 @@ class Scheduler(Protocol):
 
         Raises:
             SubmitRefused: it was certainly not taken.
+            SubmitLimit: likewise, because so many jobs are there already; later it may be.
             SchedulerBusy: it may or may not have been taken.
             ParseError: it says it was taken, but names no id.
         """

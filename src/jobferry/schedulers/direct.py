@@ -53,6 +53,10 @@ class Direct:
             raise SpecError("a warning signal needs a time limit", hint="add --time")
         return (f"job {native_name}", *(f"{name}: {value}" for name, value in asked.given().items()))
 
+    def exclude_flags(self, nodes: Sequence[str], native: Sequence[str]) -> tuple[str, ...]:
+        """Return nothing: there is one node."""
+        return ()
+
     def submit_command(self, script: str, job_id: str, dependencies: Mapping[str, Sequence[str]]) -> Command:
         others = [f"{kind}:{native_id}" for kind, ids in dependencies.items() for native_id in ids]
         return Command(argv=("jf_direct_start", script, job_id, *others))

@@ -8,14 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from jobferry.errors import ParseError, SchedulerBusy, SchedulerError, SpecError, SubmitRefused
+from jobferry.errors import ParseError, SchedulerBusy, SchedulerError, SpecError, SubmitLimit, SubmitRefused
 from jobferry.model.command import Command, CommandResult
 from jobferry.model.machine import MachineFacts
+from jobferry.model.retry import requeues
 from jobferry.model.spec import JobSpec, format_array
 from jobferry.model.units import format_memory, format_time
 from jobferry.schedulers.base import Answer, Capabilities
 from jobferry.schedulers.slurm_answers import parse_accounting, parse_ids, parse_queue, parse_scontrol
-from jobferry.schedulers.slurm_words import AMBIGUOUS, OURS, REASONS, REFUSALS, quote_word
+from jobferry.schedulers.slurm_words import AMBIGUOUS, LIMITS, OURS, REASONS, REFUSALS, quote_word
 
 _QUEUE_FORMAT = "%i|%T|%S|%N|%r|%j"
 _HISTORY_FIELDS = "JobID,State,ExitCode,Start,End,NodeList,JobName"
@@ -23,7 +24,10 @@ _HISTORY_FIELDS = "JobID,State,ExitCode,Start,End,NodeList,JobName"
 _ENVIRONMENT = {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0"}
 
 _ID = re.compile(r"^(\d+)(?:;\S+)?[ \t\r]*$", re.MULTILINE | re.ASCII)
+_EXCLUDE = re.compile(r"\s*(?:--exclude[= ]|-x\s*)(\S+)\s*", re.ASCII)
 _SUBMITTED = re.compile(r"Submitted batch job (\d+)", re.ASCII)
+# any of many limits, unless a line before names it; see LIMITS
+_POLICY = re.compile(r"\A(?!.*\b(?:QOS|Assoc)\w+).*violates accounting/QOS policy", re.DOTALL)
 # what a killed client leaves behind; sbatch itself exits 255 for an option it cannot read
 _KILLED = range(129, 193)
 # above so many, one look at all jobs is cheaper for the controller than a look at each
@@ -53,10 +57,18 @@ class Slurm:
         if spec.signal is not None:
             # to the batch shell alone: the launch script passes it on to the command
             options.append(("signal", f"B:{spec.signal.name}@{int(spec.signal.before.total_seconds())}"))
+        if requeues(spec.retry, spec.signal):
+            # without it a cluster whose JobRequeue is 0 would not let the job start itself again
+            options.append(("requeue", None))
         for flag in spec.native:
             _refuse_ours(flag)
         lines = [f"--{name}" if value is None else f"--{name}={quote_word(value)}" for name, value in options]
         return (*lines, *spec.native)
+
+    def exclude_flags(self, nodes: Sequence[str], native: Sequence[str]) -> tuple[str, ...]:
+        """Keep a job away from nodes, and from those its own flags name: of two options the last counts."""
+        own = [match[1] for flag in native if (match := _EXCLUDE.fullmatch(flag))]
+        return (f"--exclude={quote_word(','.join([*own, *nodes]))}",) if nodes else ()
 
     # -- submission
 
@@ -71,6 +83,9 @@ class Slurm:
         if result.exit_code != 0:
             if not result.words or result.exit_code in _KILLED or AMBIGUOUS.search(result.words):
                 raise SchedulerBusy(_said(result.words, "sbatch: "))
+            if LIMITS.search(result.words) or _POLICY.search(result.words):
+                certain = LIMITS.search(result.words) is not None
+                raise SubmitLimit(_said(result.words, "sbatch: "), certain=certain)
             raise SubmitRefused(_said(result.words, "sbatch: "), hint=_refusal_hint(result.words))
         found = _ID.findall(result.text) or _SUBMITTED.findall(result.text)
         if not found:

@@ -79,6 +79,9 @@ AMBIGUOUS = re.compile(
     re.IGNORECASE,
 )
 
+# how many jobs may be there at a time: a job that is refused for it can be taken later
+LIMITS = re.compile(r"\b(?:QOS|Assoc)\w*Submit\w*Limit\b", re.ASCII)
+
 OURS: Mapping[str, str] = {
     **dict.fromkeys(("--job-name", "-J"), "name the job with --name"),
     **dict.fromkeys(("--array", "-a"), "give the tasks with --array"),

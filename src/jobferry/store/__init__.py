@@ -3,6 +3,7 @@
 from jobferry.store.database import StoreBusy
 from jobferry.store.filters import Filters
 from jobferry.store.jobs import Conflict, Store
+from jobferry.store.machines import Trouble
 from jobferry.store.place import default_store_path
 
-__all__ = ["Conflict", "Filters", "Store", "StoreBusy", "default_store_path"]
+__all__ = ["Conflict", "Filters", "Store", "StoreBusy", "Trouble", "default_store_path"]

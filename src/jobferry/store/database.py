@@ -38,6 +38,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (job_id, task)) WITHOUT ROWID""",
         "CREATE TABLE machines (name TEXT PRIMARY KEY, facts TEXT, polled_at INTEGER)",
     ),
+    (
+        "ALTER TABLE machines ADD COLUMN failures INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE machines ADD COLUMN trouble TEXT",
+        "ALTER TABLE machines ADD COLUMN room INTEGER",
+        "ALTER TABLE machines ADD COLUMN room_at INTEGER",
+    ),
 )
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _HINTS = {

@@ -25,8 +25,11 @@ from jobferry.model.serialize import (
 from jobferry.model.status import JobStatus
 from jobferry.store.database import Database
 from jobferry.store.filters import EPOCH, Filters, microseconds, storable, where_clause
+from jobferry.store.machines import MachineNotes
 
 _SHOWN_CANDIDATES = 5
+# SQLite takes no more values in one statement, in its oldest versions still met
+_MOST_VALUES = 900
 _COLUMNS = ("id", "revision", "machine", "name", "state", "final", "created_at", "labels", "record")
 _INSERT = f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
 _UPDATE = (
@@ -43,11 +46,16 @@ class Conflict(StoreError):
 
 
 class Store:
-    """All jobs of a user, in one file; nothing is opened before the first call."""
+    """All jobs of a user, in one file; nothing is opened before the first call.
+
+    Attributes:
+        machines: what is known of machines, beside what they told of themselves.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._database = Database(path)
+        self.machines = MachineNotes(self._database)
 
     def add(self, records: Sequence[JobRecord]) -> None:
         """Keep new jobs, all or none; they are on disk when this returns.
@@ -156,6 +164,14 @@ class Store:
         """Read the jobs that pass all filters, newest last."""
         where, values = where_clause(filters)
         return self._read(where, values)
+
+    def find_all(self, ids: Sequence[str]) -> list[JobRecord]:
+        """Read the jobs of those whole ids that are there."""
+        found = []
+        for begin in range(0, len(ids), _MOST_VALUES):
+            some = [storable(id) for id in ids[begin : begin + _MOST_VALUES]]
+            found += self._read(f"WHERE id IN ({', '.join('?' * len(some))})", some)
+        return found
 
     def find_ids(self, **filters: Unpack[Filters]) -> list[str]:
         """List the ids of the jobs that pass all filters, newest last, without reading the jobs."""

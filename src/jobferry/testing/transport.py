@@ -137,6 +137,9 @@ class FakeTransport:
     def forward(self, remote_host: str, remote_port: int) -> int:
         return self._over.forward(remote_host, remote_port) if self._over else remote_port
 
+    def is_open(self) -> bool:
+        return self._over.is_open() if self._over is not None else True
+
     def login(self) -> None:
         if self._over is not None:
             self._over.login()

@@ -64,6 +64,10 @@ class Transport(Carrier, Protocol):
         """Make a port over there reachable on this machine's loopback; return the local port."""
         ...
 
+    def is_open(self) -> bool:
+        """Whether the machine is connected already, by whatever process; nothing is tried."""
+        ...
+
     def login(self) -> None:
         """Connect with a person at the terminal, who may be asked for passwords and codes."""
         ...

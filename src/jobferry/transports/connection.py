@@ -37,6 +37,10 @@ class Connection:
         """How many processes were started over there, the shells among them."""
         return self._requests.starts + self._watches.starts + self._processes
 
+    def is_open(self) -> bool:
+        """Whether the machine can be asked without connecting anew; see ``Transport.is_open``."""
+        return self.transport.is_open()
+
     def request(self, program: str, *, timeout: float = 60.0, repeatable: bool = True) -> CommandResult:
         """Run a program in the held-open shell; see ``Shell.request``."""
         return self._requests.request(program, timeout=timeout, repeatable=repeatable)

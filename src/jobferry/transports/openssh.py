@@ -107,6 +107,9 @@ class OpenSSHTransport:
             failure = refused
         raise ssh_words.explain(failure, machine=self._machine, host=self._host)
 
+    def is_open(self) -> bool:
+        return self._master is not None and self._master.is_open()
+
     def login(self) -> None:
         if self._master is not None:
             self._master.login()

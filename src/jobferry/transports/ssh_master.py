@@ -54,6 +54,10 @@ class Master:
         """
         return self._find() or self._start(prompting=False)
 
+    def is_open(self) -> bool:
+        """Whether there is a live connection, ours or the user's own; costs no round trip."""
+        return self._find() is not None
+
     def login(self) -> None:
         """Start the connection with a person at the terminal, or at what SSH_ASKPASS names."""
         if self._find() is None:

@@ -1,0 +1,96 @@
+"""What follows for a job from what the witnesses said of it: task by task, run by run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from jobferry.evidence import Evidence, Said, Witnesses
+from jobferry.model.record import JobRecord
+from jobferry.model.status import Failure, JobState, JobStatus
+from jobferry.model.submission import Submission
+from jobferry.parts import all_tasks, restate, unfinished
+from jobferry.retrying import try_again, wait_again
+from jobferry.schedulers.base import Observation
+from jobferry.verdict import judge_records
+
+Judge = Callable[[JobStatus, Evidence, datetime], JobStatus]
+
+
+def apply(record: JobRecord, witnesses: Witnesses, decide: Judge, now: datetime) -> JobRecord:
+    """Judge a job, and each task of an array, by what was seen; the very record when nothing is new."""
+    if witnesses.numbers != tuple(entry.number for entry in record.current):
+        # meanwhile it was tried again by another process: what was seen was seen of what no longer counts
+        return record
+    written = _with_writers(record, witnesses)
+    if written is not record:
+        # what the queue said was said of another native job, which left this one to its owner
+        record, decide = written, judge_records
+    covering = record.covering()
+    looked_at = {
+        task: (status, decide(status, witnesses.about(task), now))
+        for task, status in unfinished(record)
+        if covering[task].native_id is not None
+    }
+    changed = {task: after for task, (before, after) in looked_at.items() if not _is_same(before, after)}
+    if not changed:
+        return record
+    if witnesses.hopeful and all(status.failure is Failure.DEPENDENCY for status in changed.values()):
+        return restate(wait_again(record, "a job it depends on is tried again"), now)
+    failed = [task for task, status in changed.items() if status.state is JobState.FAILED]
+    if record.spec.array is None:
+        return try_again(replace(record, status=changed[None]), failed, now)
+    tasks = {**all_tasks(record), **{task: status for task, status in changed.items() if task is not None}}
+    # what is not sent yet has no status of its own
+    known = {
+        task: status
+        for task, status in tasks.items()
+        if covering[task].native_id is not None or status.state.final
+    }
+    return try_again(restate(replace(record, tasks=known), now), failed, now)
+
+
+def _is_same(before: JobStatus, after: JobStatus) -> bool:
+    # when it was looked at is not worth writing down each time
+    return replace(after, observed_at=before.observed_at) == before
+
+
+def _with_writers(record: JobRecord, witnesses: Witnesses) -> JobRecord:
+    """Put in the ids of the native jobs that really run: those that write the records."""
+    if witnesses.records is None:
+        return record
+    changed = []
+    for entry in record.current:
+        tasks = record.tasks_of(entry) or (None,)
+        ends, begins = map(witnesses.finished, tasks), map(witnesses.started, tasks)
+        writers = {seen.native_id for seen in (*ends, *begins) if seen is not None and seen.native_id}
+        if entry.native_id is not None and len(writers) == 1 and entry.native_id not in writers:
+            changed.append(replace(entry, native_id=writers.pop()))
+    return record.with_submissions(*changed) if changed else record
+
+
+def said_of(record: JobRecord, said: Mapping[str, Said]) -> Said:
+    """Pick what was said of a job, task by task, and not of another one that bears its native id now."""
+    found: dict[int | None, Observation] = {}
+    for entry in record.current:
+        name = record.native_name(entry)
+        for index, seen in said.get(entry.native_id or "", {}).items():
+            if seen.native_name is None or _is_name(seen.native_name, name, record.id):
+                found.update(_by_task(record, entry, index, seen))
+    return found
+
+
+def _is_name(shown: str, name: str, job_id: str) -> bool:
+    # a batch system may have changed characters of the name, but none of the id and of what follows it
+    return shown.endswith(name[name.rindex(job_id) :])
+
+
+def _by_task(
+    record: JobRecord, entry: Submission, index: int | None, seen: Observation
+) -> Mapping[int | None, Observation]:
+    if index is not None:
+        return {index + entry.offset: seen}
+    if record.spec.array is None or len(record.submissions) == 1:
+        return {None: seen}
+    return dict.fromkeys(record.tasks_of(entry), seen)

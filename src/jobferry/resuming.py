@@ -1,0 +1,81 @@
+"""Going on with submissions that were left: by a process that died, by a broken link, or to wait for room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from jobferry.delivery import Delivery, ready
+from jobferry.finding import find
+from jobferry.model.record import JobRecord
+from jobferry.model.status import JobState
+from jobferry.model.submission import Submission
+from jobferry.ownership import is_abandoned
+from jobferry.payload import make_payload
+from jobferry.submission import CANCELLED_EARLY, NotPlaced, Outcome
+
+
+def find_out(delivery: Delivery, records: Sequence[JobRecord], *, look_up: bool) -> list[Outcome]:
+    """Find out what became of what was sent without an answer; what was never taken can then be sent.
+
+    Args:
+        look_up: whether the batch system may be asked about those without a clear answer.
+    """
+    outcomes = {record.id: Outcome(record) for record in records}
+    for record in records if look_up else ():
+        for entry in record.unsent:
+            if entry.doubted_since is not None:
+                before = outcomes[record.id].record
+                outcomes[record.id] = find(delivery.machine, delivery.ledger, delivery.clock, before, entry)
+    for outcome in _ask_again(delivery, [outcome.record for outcome in outcomes.values()]):
+        outcomes[outcome.record.id] = outcome
+    return list(outcomes.values())
+
+
+def send_left(delivery: Delivery, records: Sequence[JobRecord], *, may_try: bool) -> list[Outcome]:
+    """Send what waits here or was never sent; what was cancelled meanwhile ends instead.
+
+    Args:
+        may_try: whether a refusal may be risked where the last try met the machine's limit.
+    """
+    waiting = [record for record in records if ready(record)]
+    kept = [record for record in waiting if not record.cancelled_at]
+    return [*_cancelled(delivery, waiting), *delivery.send_waiting(kept, may_try=may_try)]
+
+
+def _ask_again(delivery: Delivery, records: Sequence[JobRecord]) -> list[Outcome]:
+    """Ask over there what became of what was sent without an answer, one request for all."""
+    now = delivery.clock.now()
+    asked = {record.id: _unanswered(record, now) for record in records}
+    payloads = [
+        make_payload(record, asked[record.id], delivery.machine.scheduler, delivery.awaited_if_known(record))
+        for record in records
+        if asked[record.id]
+    ]
+    outcomes = []
+    for outcome in delivery.submitter.ask_again(payloads) if payloads else ():
+        if isinstance(outcome.error, NotPlaced):
+            parts = [(outcome.record.id, entry.number) for entry in asked[outcome.record.id]]
+            outcome = Outcome(delivery.ledger.unsent(parts, None)[0])
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _unanswered(record: JobRecord, now: datetime) -> list[Submission]:
+    """List what was sent by a process that is no more, and whose answer nobody has read."""
+    return [
+        entry
+        for entry in record.unsent
+        if entry.sent and entry.waits is None and entry.doubted_since is None and is_abandoned(entry, now)
+    ]
+
+
+def _cancelled(delivery: Delivery, records: Sequence[JobRecord]) -> list[Outcome]:
+    """End what was cancelled before anything of it was taken."""
+    outcomes = []
+    for record in records:
+        if record.cancelled_at:
+            parts = [(record.id, entry.number) for entry in ready(record)]
+            (ended,) = delivery.ledger.ended(parts, JobState.CANCELLED, CANCELLED_EARLY)
+            outcomes.append(Outcome(ended))
+    return outcomes
