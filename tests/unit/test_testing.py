@@ -304,7 +304,7 @@ def test_job_runs_with_the_variables_of_its_kind(cluster: FakeCluster) -> None:
     [
         (("sbatch", "-p", "nowhere", "job.sh"), 1, "Invalid partition name specified"),
         (("sbatch", "--array=0-1001", "job.sh"), 1, "Invalid job array specification"),
-        (("sbatch", "--dependency=afterok:99", "job.sh"), 1, "Job dependency problem"),
+        (("sbatch", "--dependency=afterok:x", "job.sh"), 1, "Job dependency problem"),
         (("sbatch", "--nonsense", "job.sh"), 255, "unrecognized option"),
         (("sbatch", "missing.sh"), 255, "Unable to open file"),
         (("squeue", "--jobs=99"), 1, "Invalid job id specified"),

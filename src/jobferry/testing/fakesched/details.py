@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobferry.testing.fakesched.asked import show_memory, show_time
+from jobferry.testing.fakesched.dependencies import show_dependencies
 from jobferry.testing.fakesched.rows import VERSION, exit_code, shown, shown_tasks, waits_in_array, when
-from jobferry.testing.fakesched.state import Job, State
+from jobferry.testing.fakesched.state import REST, Job, State
 
 
 def config(state: State) -> str:
@@ -35,7 +36,7 @@ def line(state: State, group: Sequence[Job]) -> str:
         "QOS": asked.get("qos", "normal"),
         "JobState": shown(state, job),
         "Reason": job["reason"] or "None",
-        "Dependency": asked.get("dependency", "(null)"),
+        "Dependency": show_dependencies(state, job),
         "Requeue": int("no-requeue" not in asked),
         "Restarts": job["restarts"],
         "ExitCode": exit_code(job),
@@ -59,6 +60,9 @@ def _identity(group: Sequence[Job]) -> dict[str, object]:
     job = group[0]
     if job["array"] is None:
         return {"JobId": job["native_id"]}
+    if job["row"] == REST:
+        # what stands for no number at all
+        return {"JobId": job["array"], "ArrayJobId": job["array"], "ArrayTaskId": 2**32 - 2}
     if not waits_in_array(job):
         return {"JobId": job["native_id"], "ArrayJobId": job["array"], "ArrayTaskId": job["task"]}
     words = {"JobId": job["array"], "ArrayJobId": job["array"], "ArrayTaskId": shown_tasks(group)}

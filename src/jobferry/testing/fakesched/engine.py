@@ -10,8 +10,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobferry.testing.fakesched import runner
+from jobferry.testing.fakesched.dependencies import NEVER, is_split, standing
 from jobferry.testing.fakesched.nodes import choose_node, why_no_node
-from jobferry.testing.fakesched.state import ENDED, RUNNING, WAITING, Job, State, find
+from jobferry.testing.fakesched.state import (
+    ENDED,
+    OWN,
+    REST,
+    RUNNING,
+    TOGETHER,
+    WAITING,
+    Dependency,
+    Job,
+    State,
+    find,
+    never_began,
+)
 
 # a signal to the keeper of a job: end it as a batch system does, or as the death of its node does
 GENTLY, AT_ONCE = signal.SIGUSR1, signal.SIGUSR2
@@ -27,7 +40,7 @@ def submit(
     held: bool,
     indices: Sequence[int] | None,
     limit: int | None,
-    dependencies: list[tuple[str, int]],
+    dependencies: tuple[list[Dependency], bool],
     asked: dict[str, str],
 ) -> int:
     """Take a job, keep its script and environment, and start it if it may; return its id."""
@@ -43,7 +56,8 @@ def submit(
             Job(
                 submission=state["submissions"], native_id=number,
                 array=None if task is None else native_id, task=task, limit=limit, name=name,
-                folder=str(Path.cwd()), output=output, asked=asked, node="", dependencies=dependencies,
+                folder=str(Path.cwd()), output=output, asked=asked, node="", dependencies=dependencies[0],
+                any_of=dependencies[1], row=OWN,
                 free=state["autostart"], held=held, phase=WAITING, code=0, signal=0, cause="",
                 reason="JobHeldUser" if held else "", word="",
                 submitted=time.time(), started=0.0, ended=0.0, restarts=0, requeued=False, runner=0,
@@ -58,16 +72,19 @@ def schedule(state: State, folder: Path) -> None:
     """Start what may start; end what waits for something that cannot come any more."""
     running = Counter(job["submission"] for job in state["jobs"] if job["phase"] == RUNNING)
     allowed = state["limits"]["max_jobs_running"]
+    stood: dict[tuple[int, int | None], str] = {}
     for index, job in enumerate(state["jobs"]):
         if job["phase"] != WAITING or job["held"]:
             continue
-        met = _dependencies_met(state, job)
+        key = (job["submission"], job["task"] if is_split(job) else None)
+        stands = stood[key] = stood[key] if key in stood else standing(state, job)
         # what is started again may not begin at once
-        job["reason"] = ("BeginTime" if job["restarts"] else "") if met else "Dependency"
-        if met is None:
-            end(state, job, "CANCELLED")
+        job["reason"] = "Dependency" if stands else "BeginTime" if job["restarts"] else ""
+        if stands == NEVER:
             job["reason"] = "DependencyNeverSatisfied"
-        elif met and job["free"]:
+            if job["asked"].get("kill-on-invalid-dep") == "yes":
+                cancel_together(state, [job])
+        elif not stands and job["free"]:
             if job["limit"] is not None and running[job["submission"]] >= job["limit"]:
                 job["reason"] = "JobArrayTaskLimit"
                 continue
@@ -81,25 +98,6 @@ def schedule(state: State, folder: Path) -> None:
             running[job["submission"]] += 1
             job["phase"], job["started"], job["reason"] = RUNNING, time.time(), ""
             job["runner"] = runner.start(folder, index, job, note_end)
-
-
-def _dependencies_met(state: State, job: Job) -> bool | None:
-    """Tell whether a job may go on; None when it never can."""
-    waits = False
-    for kind, native_id in job["dependencies"]:
-        others = find(state, str(native_id))
-        if any(other["phase"] != ENDED for other in others):
-            waits = True
-            continue
-        good = all(succeeded(other) for other in others)
-        if (kind == "afterok" and not good) or (kind == "afternotok" and good):
-            return None
-    return not waits
-
-
-def succeeded(job: Job) -> bool:
-    """Whether a job that has ended did so by itself and well."""
-    return job["cause"] in ("", "COMPLETED") and job["code"] == 0 and job["signal"] == 0
 
 
 def free(state: State, folder: Path, ids: Sequence[str]) -> None:
@@ -134,6 +132,28 @@ def end(state: State, job: Job, cause: str, *, how: signal.Signals = GENTLY) -> 
     job["phase"], job["ended"], job["runner"] = ENDED, time.time(), 0
 
 
+def cancel_together(state: State, jobs: Sequence[Job]) -> None:
+    """Cancel a job, or all of an array at once: its tasks that never began go on sharing a row."""
+    for job in jobs:
+        if never_began(job):
+            job["row"] = TOGETHER
+        end(state, job, "CANCELLED")
+
+
+def cancel_task(state: State, job: Job) -> None:
+    """Cancel a task by its own id; one that never began is forgotten, unless it was the last to wait.
+
+    What is left of an array of which nothing waits any more is a row by the array's own id.
+    """
+    others = [
+        other for other in state["jobs"] if other["submission"] == job["submission"] and other is not job
+    ]
+    if never_began(job):
+        job["row"] = REST
+        job["in_queue"] = job["in_books"] = not any(map(never_began, others))
+    end(state, job, "CANCELLED")
+
+
 def requeue(state: State, folder: Path, job: Job) -> None:
     """Start a job again: at once when it has ended, or else when its present run has been ended."""
     job["requeued"] = True
@@ -147,7 +167,7 @@ def requeue(state: State, folder: Path, job: Job) -> None:
 def again(state: State, job: Job) -> None:
     """Make a job wait for its next start."""
     job["restarts"] += 1
-    job["started"], job["ended"], job["node"] = 0.0, 0.0, ""
+    job["started"], job["ended"], job["node"], job["row"] = 0.0, 0.0, "", OWN
     job["phase"], job["requeued"], job["free"] = WAITING, False, state["autostart"]
     job["code"], job["signal"], job["cause"], job["runner"] = 0, 0, "", 0
     job["reason"] = "BeginTime"

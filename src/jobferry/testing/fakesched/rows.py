@@ -7,8 +7,8 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 
-from jobferry.testing.fakesched.engine import succeeded
-from jobferry.testing.fakesched.state import ENDED, RUNNING, WAITING, Job, State
+from jobferry.testing.fakesched.dependencies import is_split, show_dependencies, succeeded
+from jobferry.testing.fakesched.state import ENDED, REST, RUNNING, TOGETHER, WAITING, Job, State, never_began
 
 VERSION = "22.05.8"
 # what sacct shows for ends from outside, whatever the script itself said
@@ -32,14 +32,16 @@ def grouped(jobs: Sequence[Job]) -> list[list[Job]]:
     """Put tasks that have not begun into one row, as squeue does."""
     rows: dict[tuple[object, ...], list[Job]] = {}
     for number, job in enumerate(jobs):
-        key = (job["submission"], job["reason"]) if waits_in_array(job) else (number,)
+        key = (job["submission"], job["phase"], job["reason"]) if waits_in_array(job) else (number,)
         rows.setdefault(key, []).append(job)
     return list(rows.values())
 
 
 def waits_in_array(job: Job) -> bool:
-    """Whether a job is a task that has never begun, which has no row of its own."""
-    return job["array"] is not None and job["phase"] == WAITING and not job["word"] and not job["restarts"]
+    """Whether a job is a task that never began, and has no row of its own."""
+    if job["row"] == TOGETHER:
+        return True
+    return never_began(job) and not job["word"] and not is_split(job)
 
 
 def fill(layout: str, state: State, group: Sequence[Job]) -> str:
@@ -51,7 +53,10 @@ def fill(layout: str, state: State, group: Sequence[Job]) -> str:
         "A": str(job["native_id"]),
         "F": str(whole),
         "T": shown(state, job),
-        "S": when(job["started"]),
+        "S": when(job["started"] or job["ended"]),
+        "E": show_dependencies(state, job),
+        "K": "N/A" if job["array"] is None else shown_id(group).partition("_")[2].strip("[]"),
+        "k": job["asked"].get("comment", "(null)"),
         "N": job["node"],
         "r": job["reason"] or ("Resources" if job["phase"] == WAITING else "None"),
         "j": job["name"],
@@ -66,6 +71,8 @@ def shown_id(group: Sequence[Job]) -> str:
     job = group[0]
     if job["array"] is None:
         return str(job["native_id"])
+    if job["row"] == REST:
+        return str(job["array"])
     if not waits_in_array(job):
         return f"{job['array']}_{job['task']}"
     return f"{job['array']}_[{shown_tasks(group)}]"
@@ -106,7 +113,8 @@ def accounting_row(state: State, group: Sequence[Job], names: Sequence[str]) -> 
 def _columns(state: State, group: Sequence[Job]) -> dict[str, str]:
     job = group[0]
     word = shown(state, job)
-    by = f" by {os.getuid()}" if word == "CANCELLED" else ""
+    by_user = word == "CANCELLED" and job["reason"] != "DependencyNeverSatisfied"
+    by = f" by {os.getuid()}" if by_user else ""
     return {
         "jobid": shown_id(group),
         "jobidraw": str(job["native_id"]),
@@ -114,7 +122,7 @@ def _columns(state: State, group: Sequence[Job]) -> dict[str, str]:
         "state": f"{'RUNNING' if word == 'COMPLETING' else word}{by}",
         "exitcode": exit_code(job),
         "submit": when(job["submitted"]),
-        "start": when(job["started"]).replace("N/A", "Unknown"),
+        "start": when(job["started"] or job["ended"]).replace("N/A", "Unknown"),
         "end": when(job["ended"]).replace("N/A", "Unknown"),
         "nodelist": job["node"] or "None assigned",
     }

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from jobferry.testing.fakesched import engine
 from jobferry.testing.fakesched.asked import asked_problem
+from jobferry.testing.fakesched.dependencies import read_dependencies
 from jobferry.testing.fakesched.faults import SUBMIT_FAILED
 from jobferry.testing.fakesched.limits import excess
 from jobferry.testing.fakesched.nodes import node_problem
 from jobferry.testing.fakesched.options import Options, merge_options, read_options, read_script
 from jobferry.testing.fakesched.rows import VERSION
-from jobferry.testing.fakesched.state import Said, State, find
+from jobferry.testing.fakesched.state import Said, State
 
 
 def sbatch(state: State, folder: Path, argv: list[str]) -> Said:
@@ -29,8 +29,12 @@ def sbatch(state: State, folder: Path, argv: list[str]) -> Said:
     if unreadable := asked_problem(options):
         return "", f"sbatch: error: {unreadable}\n", 255
     indices, limit = _array(options)
-    dependencies = _dependencies(options.get("dependency", ""))
-    problem = _problem(state, options, indices, dependencies)
+    name = options.get("job-name", words[0].rpartition("/")[2])
+    problem = _problem(state, options, indices)
+    try:
+        dependencies = read_dependencies(state, name, options.get("dependency", ""))
+    except ValueError:
+        problem = problem or "Job dependency problem"
     if problem:
         return "", f"{SUBMIT_FAILED}{problem}\n", 1
     if too_many := excess(state, 1 if indices is None else len(indices)):
@@ -39,7 +43,7 @@ def sbatch(state: State, folder: Path, argv: list[str]) -> Said:
         state,
         folder,
         script=script,
-        name=options.get("job-name", words[0].rpartition("/")[2] if words else "sbatch"),
+        name=name,
         output=options.get("output", "slurm-%j.out" if indices is None else "slurm-%A_%a.out"),
         held="hold" in options,
         indices=indices,
@@ -50,16 +54,12 @@ def sbatch(state: State, folder: Path, argv: list[str]) -> Said:
     return f"{native_id}\n" if "parsable" in options else f"Submitted batch job {native_id}\n", "", 0
 
 
-def _problem(
-    state: State, options: Options, indices: list[int] | None, dependencies: Sequence[tuple[str, int]]
-) -> str:
+def _problem(state: State, options: Options, indices: list[int] | None) -> str:
     partition = options.get("partition")
     if partition is not None and partition not in state["partitions"]:
         return "Invalid partition name specified"
     if indices is not None and (not indices or indices[-1] >= state["limits"]["max_array_size"]):
         return "Invalid job array specification"
-    if any(not any(job["in_queue"] for job in find(state, str(native_id))) for _, native_id in dependencies):
-        return "Job dependency problem"
     return node_problem(state, options)
 
 
@@ -75,11 +75,3 @@ def _array(options: Options) -> tuple[list[int] | None, int | None]:
             return [], None
         indices.update(range(int(match[1]), int(match[2] or match[1]) + 1, int(match[3] or 1)))
     return sorted(indices), int(limit) if limit else None
-
-
-def _dependencies(text: str) -> list[tuple[str, int]]:
-    found = []
-    for group in filter(None, text.split(",")):
-        kind, *ids = group.split(":")
-        found += [(kind, int(native_id)) for native_id in ids if native_id.isdecimal()]
-    return found

@@ -29,7 +29,7 @@ def squeue(state: State, folder: Path, argv: list[str]) -> Said:
     if "jobs" in options:
         ids = options["jobs"].split(",")
         found = [find(state, native_id, remembered) for native_id in ids]
-        if len(ids) == 1 and not found[0]:
+        if len(ids) == 1 and not find(state, ids[0].partition("_")[0], remembered):
             return "", _UNKNOWN, 1
         jobs = [job for group in found for job in group]
     else:
@@ -73,8 +73,12 @@ def scancel(state: State, folder: Path, argv: list[str]) -> Said:
     """End jobs; those it does not know, or that have ended, are no error."""
     _, ids = read_options("scancel", argv)
     for native_id in ids:
-        for job in _in_queue(state, native_id):
-            engine.end(state, job, "CANCELLED")
+        jobs = _in_queue(state, native_id)
+        if jobs and str(jobs[0]["array"]) != native_id:
+            for job in jobs:
+                engine.cancel_task(state, job)
+        else:
+            engine.cancel_together(state, jobs)
     engine.schedule(state, folder)
     return "", "", 0
 
@@ -86,6 +90,8 @@ def scontrol(state: State, folder: Path, argv: list[str]) -> Said:
         return config(state), "", 0
     if words[:2] == ["show", "job"]:
         jobs = _in_queue(state, words[2]) if len(words) > 2 else [j for j in state["jobs"] if j["in_queue"]]
+        if not jobs and len(words) > 2 and _in_queue(state, words[2].partition("_")[0]):
+            return f"Job {words[2]} not found\n", "", 1
         return ("".join(line(state, group) for group in grouped(jobs)), "", 0) if jobs else ("", _UNKNOWN, 1)
     if not words or words[0] not in ("hold", "release", "requeue"):
         return "", f"scontrol: error: invalid keyword: {' '.join(argv)}\n", 1

@@ -11,9 +11,19 @@ from pathlib import Path
 from typing import TypedDict
 
 WAITING, RUNNING, ENDED = "waiting", "running", "ended"
+OWN, TOGETHER, REST = "own", "together", "rest"
 
 Said = tuple[str, str, int]
 """What a program says: output, errors, exit code."""
+
+
+class Dependency(TypedDict):
+    """What a job waits for: a submission or one task of it, whatever job has its id by then."""
+
+    kind: str
+    native_id: str
+    submission: int
+    task: int | None
 
 
 class Job(TypedDict):
@@ -22,7 +32,9 @@ class Job(TypedDict):
     `submission` counts them for ever, while a `native_id` may be used again. `array` is the native id of the
     whole; `asked` are the options it was submitted with. `free` says whether it may start, `cause` what ended
     it from outside, `word` what is shown in the place of the truth, `in_queue` and `in_books` who still
-    remembers it. `runner` is the process that keeps it.
+    remembers it. `any_of` says whether one of the dependencies is enough, `row` how a task is shown that was
+    cancelled before it began: in a row of its own, together with others, or as the rest of its array.
+    `runner` is the process that keeps it.
     """
 
     submission: int
@@ -35,7 +47,8 @@ class Job(TypedDict):
     output: str
     asked: dict[str, str]
     node: str
-    dependencies: list[tuple[str, int]]
+    dependencies: list[Dependency]
+    any_of: bool
     free: bool
     held: bool
     phase: str
@@ -44,6 +57,7 @@ class Job(TypedDict):
     cause: str
     reason: str
     word: str
+    row: str
     submitted: float
     started: float
     ended: float
@@ -190,3 +204,8 @@ def find(state: State, native_id: str, jobs: list[Job] | None = None) -> list[Jo
     ]
     newest = max((job["submission"] for job in found), default=0)
     return [job for job in found if job["submission"] == newest]
+
+
+def never_began(job: Job) -> bool:
+    """Whether a job is a task of an array that waits for its first start."""
+    return job["array"] is not None and job["phase"] == WAITING and not job["restarts"]
