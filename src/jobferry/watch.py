@@ -21,6 +21,7 @@ OnChange = Callable[[JobRecord], None]
 
 _FIRST_BACK_OFF = 1.0
 _LONGEST_BACK_OFF = 60.0
+_FINISHED_PAUSE = 5.0
 # a machine that wants a person is tried anew only so often: many failures in a row get an account locked
 _LOGIN_AGAIN = 600.0
 _LOGIN_LOOK = 2.0
@@ -92,6 +93,10 @@ class Waiter:
         if not waiting:
             self._clock.sleep(_within(_FIRST_BACK_OFF, left))
             return self._refresh(records)
+        if all(_has_finished(record) for record in waiting):
+            # their records say nothing more: only the queue can, as soon as it may be asked again
+            self._clock.sleep(_within(_FINISHED_PAUSE, left))
+            return self._refresh(records)
         seconds = WATCH_SECONDS if left is None else max(1, min(WATCH_SECONDS, round(left)))
         began, before = self._clock.monotonic(), records
         try:
@@ -143,6 +148,12 @@ def _is_about_to_end(record: JobRecord, now: datetime) -> bool:
         status.finishing_since for status in statuses if status.finishing_since and not status.state.final
     ]
     return any(now - moment < 2 * FINISHING for moment in since)
+
+
+def _has_finished(record: JobRecord) -> bool:
+    """Whether all that can be heard of a job from its own records has been heard."""
+    statuses = record.tasks.values() if record.spec.array is not None else [record.status]
+    return bool(statuses) and all(status.state.final or status.finishing_since for status in statuses)
 
 
 def _within(seconds: float, left: float | None) -> float:
