@@ -189,7 +189,8 @@ def _missing(status: JobStatus, evidence: Evidence, now: datetime) -> JobStatus:
         return doubted
     if evidence.cancelled:
         return replace(_without_doubt(doubted), state=JobState.CANCELLED, reason="cancelled by jobferry")
-    began = f"it began on {evidence.started.host}" if evidence.started else "it left no record of a beginning"
+    never = "it left no record of a beginning, or was ended before it"
+    began = f"it began on {evidence.started.host}" if evidence.started else never
     reason = f"in no queue, in no accounting and without a record of its end; {began}"
     return replace(_without_doubt(doubted), state=JobState.LOST, reason=reason)
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from jobferry.errors import SchedulerBusy, SubmitRefused
+from jobferry.errors import SchedulerBusy
 from jobferry.model.status import JobState
 from jobferry.testing import FakeCluster
 from tests.fake.conftest import Site
@@ -45,18 +45,6 @@ def test_submissions_that_came_too_often_all_run_once(limited: MakeLimited) -> N
 
     assert [JobState.COMPLETED] * 7 == [record.state for record in site.client.store.find()]
     assert (7, 7) == (site.runs, len(site.cluster.jobs))
-
-
-@pytest.mark.xfail(
-    strict=True, reason="the words of the submit limit also hold `time limits`, whose hint comes first"
-)
-def test_refusal_for_too_many_jobs_hints_at_the_limit(limited: MakeLimited) -> None:
-    site = limited(max_submit=0)
-
-    with pytest.raises(SubmitRefused) as caught:
-        site.submit()
-
-    assert "a limit of your account or QOS is reached; try again later" == caught.value.hint
 
 
 @pytest.mark.parametrize("accounting", ["on", "off"])

@@ -85,7 +85,8 @@ class Slurm:
                 raise SchedulerBusy(_said(result.words, "sbatch: "))
             if LIMITS.search(result.words) or _POLICY.search(result.words):
                 certain = LIMITS.search(result.words) is not None
-                raise SubmitLimit(_said(result.words, "sbatch: "), certain=certain)
+                hint = _refusal_hint(result.words)
+                raise SubmitLimit(_said(result.words, "sbatch: "), certain=certain, hint=hint)
             raise SubmitRefused(_said(result.words, "sbatch: "), hint=_refusal_hint(result.words))
         found = _ID.findall(result.text) or _SUBMITTED.findall(result.text)
         if not found:

@@ -91,12 +91,13 @@ OURS: Mapping[str, str] = {
 }
 
 REFUSALS: Mapping[str, str] = {
+    # first: its words also speak of a time limit
+    "job violates accounting/qos policy": "a limit of your account or QOS is reached; try again later",
     "invalid partition": "`jobferry check` lists the partitions; choose one with --partition",
     "invalid account": "name an account you may use: --account, or `account` in the machine's configuration",
     "invalid qos": "name a QOS you may use with --qos",
     "node configuration is not available": "ask for less: no node has so much memory or so many CPUs or GPUs",
     "time limit": "ask for less --time, or for another partition",
-    "job violates accounting/qos policy": "a limit of your account or QOS is reached; try again later",
     "invalid feature": "`sinfo -o '%P %f'` lists what --constraint may name",
     "generic resource": "`sinfo -o '%P %G'` lists the GPUs there are",
     "more processors": "ask for fewer nodes, tasks or CPUs",
