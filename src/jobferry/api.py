@@ -16,6 +16,7 @@ from jobferry.errors import JobferryError, SpecError
 from jobferry.job_handle import Job, as_duration
 from jobferry.machine_handle import Machine
 from jobferry.model.machine import Machine as MachineDescription
+from jobferry.model.readers import read_resources
 from jobferry.model.spec import JobSpec
 from jobferry.model.status import JobState
 from jobferry.options import Work
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from jobferry.checkup import Finding
     from jobferry.explain import Explanation
     from jobferry.preview import Preview
+    from jobferry.rebuilding import Rebuilt
 
 # what `recent` shows of jobs that have ended
 _RECENT = timedelta(days=1)
@@ -163,6 +165,28 @@ def cancel(jobs: Iterable[Job]) -> list[Job]:
     """Cancel jobs, one request a machine; harmless for those that have ended."""
     client = default_client()
     return [Job(record, client) for record in client.cancel([job.record for job in jobs])]
+
+
+def retry(jobs: Iterable[Job], **resources: Any) -> list[Job]:
+    """Start anew what has ended without success, one request a machine; the rest stays as it is.
+
+    Args:
+        resources: what to ask for instead of what they had.
+    """
+    client = default_client()
+    given = read_resources({name: value for name, value in resources.items() if value is not None})
+    return [Job(record, client) for record in client.retry([job.record for job in jobs], given)]
+
+
+def rebuild(machine: Machine) -> Rebuilt:
+    """Put the jobs whose folders stand on a machine back into the list of jobs; what is in it is left alone.
+
+    Raises:
+        TransportError: the machine was not reached.
+    """
+    from jobferry.rebuilding import rebuild
+
+    return rebuild(default_client(), machine)
 
 
 def hold(jobs: Iterable[Job]) -> list[Job]:

@@ -20,8 +20,10 @@ from jobferry.looking import Lookout, unfinished_of
 from jobferry.model.identity import mint_ids
 from jobferry.model.machine import Machine
 from jobferry.model.record import JobRecord
+from jobferry.model.spec import Resources
 from jobferry.opened import OpenMachine
 from jobferry.options import Work
+from jobferry.parts import unsuccessful
 from jobferry.polling import Poller
 from jobferry.store import Store, default_store_path
 from jobferry.submission import Outcome
@@ -176,6 +178,22 @@ class Client:
         on_their_way = [record for record in records if record.unsent and not _is_kept_back(record)]
         settled = {record.id: record for record in self.refresh(on_their_way)}
         return self._control([settled.get(record.id, record) for record in records], Controller.cancel)
+
+    def retry(self, records: Sequence[JobRecord], asked: Resources | None = None) -> list[JobRecord]:
+        """Start anew what has ended without success, of arrays only such tasks; the rest stays as it is.
+
+        Args:
+            asked: resources to ask for in place of those it had.
+
+        Raises:
+            SpecError: it cannot be run there with these.
+        """
+        current = {record.id: record for record in self.refresh(records)}
+        for opened, mine in self._lookout.by_machine(current.values()).items():
+            ended = [record for record in mine if unsuccessful(record)]
+            Controller(opened, self.store, self.clock).uncancel(ended)
+            current.update({r.id: r for r in self._delivery(opened).retry(ended, asked or Resources())})
+        return list(current.values())
 
     def hold(self, records: Sequence[JobRecord]) -> list[JobRecord]:
         """Keep waiting jobs from starting."""

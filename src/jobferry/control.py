@@ -51,6 +51,15 @@ class Controller:
         """Let held jobs start."""
         return self._act(records, self._machine.scheduler.release_command)
 
+    def uncancel(self, records: Sequence[JobRecord]) -> None:
+        """Take back over there that jobs were asked to end, so that they can be tried again."""
+        marked = [record.id for record in records if record.cancelled_at is not None and record.root]
+        if marked:
+            program = Program()
+            self._machine.enter(program)
+            program.do("jf_uncancel", *marked)
+            self._machine.ask(program)
+
     def remove_folders(self, records: Sequence[JobRecord]) -> None:
         """Delete jobs' folders over there."""
         program = Program()

@@ -11,11 +11,13 @@ from jobferry.drafts import DependencyFailed, NotSubmitted
 from jobferry.errors import JobferryError, SpecError, SubmitLimit, SubmitRefused
 from jobferry.ledger import Ledger
 from jobferry.model.record import JobRecord
+from jobferry.model.spec import Resources
 from jobferry.model.status import Failure, JobState
 from jobferry.model.submission import Submission
 from jobferry.opened import OpenMachine
-from jobferry.parts import split
+from jobferry.parts import split, unsuccessful
 from jobferry.payload import Awaited, Payload, check_inputs, make_payload
+from jobferry.retrying import retry_now
 from jobferry.room import Room
 from jobferry.staging.progress import Progress
 from jobferry.store import Store
@@ -178,6 +180,26 @@ class Delivery:
             # so many at a time holds for the array as a whole: its parts follow each other
             awaited["afterany"] = [*awaited.get("afterany", ()), *record.native_ids]
         return make_payload(record, chosen, self.machine.scheduler, awaited)
+
+    def retry(self, records: Sequence[JobRecord], asked: Resources) -> list[JobRecord]:
+        """Put back what has ended without success, and send it.
+
+        Raises:
+            SpecError: it cannot be run there with these resources; nothing is changed.
+        """
+        now = self.clock.now()
+        planned = {r.id: retry_now(r, unsuccessful(r), asked, now) for r in records}
+        for record in planned.values():
+            make_payload(record, record.unsent, self.machine.scheduler, {})
+
+        def change(old: JobRecord) -> JobRecord:
+            # another process may have been faster
+            tasks = unsuccessful(old)
+            return retry_now(old, tasks, asked, now) if tasks else old
+
+        stored = self.store.update_all(list(planned), change)
+        sent = {outcome.record.id: outcome.record for outcome in self.send_waiting(stored, may_try=True)}
+        return [sent.get(record.id, record) for record in stored]
 
     def send_waiting(self, records: Sequence[JobRecord], *, may_try: bool) -> list[Outcome]:
         """Send what waits here, if there may be room; what goes wrong on the way leaves it waiting.

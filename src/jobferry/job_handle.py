@@ -6,10 +6,11 @@ import signal
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobferry.errors import JobFailed, JobLost
 from jobferry.logs import LogFile, follow, log_files, read_last, read_whole
+from jobferry.model.readers import read_resources
 from jobferry.model.record import JobRecord
 from jobferry.model.status import Failure, JobState, JobStatus
 from jobferry.model.units import parse_time
@@ -156,6 +157,15 @@ class Job:
     def cancel(self) -> JobState:
         """Cancel it; harmless when it has ended."""
         self._record = self._client.cancel([self._record])[0]
+        return self._record.state
+
+    def retry(self, **resources: Any) -> JobState:
+        """Start it anew if it has ended without success, of an array only such tasks; each attempt is kept.
+
+        Args:
+            resources: what to ask for instead of what it had, as text or typed: ``mem="8G"``.
+        """
+        self._record = self._client.retry([self._record], read_resources(resources))[0]
         return self._record.state
 
     def hold(self) -> None:

@@ -41,6 +41,17 @@ def unfinished(record: JobRecord) -> list[tuple[int | None, JobStatus]]:
     return [(task, status) for task, status in all_tasks(record).items() if not status.state.final]
 
 
+def unsuccessful(record: JobRecord) -> list[int | None]:
+    """List what has ended without success: the job itself, or tasks of an array."""
+    if record.spec.array is None:
+        return [None] if record.state.final and record.state is not JobState.COMPLETED else []
+    return [
+        task
+        for task, status in all_tasks(record).items()
+        if (status.state.final or record.state.final) and status.state is not JobState.COMPLETED
+    ]
+
+
 def live_count(record: JobRecord) -> int:
     """Count what a job takes of the batch system's room: tasks that it has and that have not ended."""
     covering = record.covering()
@@ -91,14 +102,24 @@ def split(record: JobRecord, largest: int | None) -> JobRecord:
     if largest < 1:
         raise SpecError(f"{record.machine.name} takes no arrays (MaxArraySize is 0)")
     first = record.submissions[0]
-    parts: list[Submission] = []
-    begin = 0
-    while begin < len(array.indices):
-        end = bisect_left(array.indices, array.indices[begin] + largest)
-        tasks = array.indices[begin:end]
-        parts.append(replace(first, number=len(parts) + 1, tasks=tasks, offset=offset_of(tasks, largest)))
-        begin = end
+    parts = [
+        replace(first, number=number, tasks=tasks, offset=offset_of(tasks, largest))
+        for number, tasks in enumerate(chunks(array.indices, largest), 1)
+    ]
     return replace(record, submissions=tuple(parts))
+
+
+def chunks(tasks: Sequence[int], largest: int | None) -> list[tuple[int, ...]]:
+    """Divide ascending task numbers so that each part, counted from its first, stays below `largest`."""
+    if largest is None or not tasks or tasks[-1] < largest:
+        return [tuple(tasks)] if tasks else []
+    found = []
+    begin = 0
+    while begin < len(tasks):
+        end = bisect_left(tasks, tasks[begin] + largest)
+        found.append(tuple(tasks[begin:end]))
+        begin = end
+    return found
 
 
 def offset_of(tasks: Sequence[int], largest: int | None) -> int:

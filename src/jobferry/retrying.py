@@ -65,7 +65,7 @@ def retry_now(record: JobRecord, tasks: Sequence[int | None], asked: Resources, 
         resources = asked.over(before.resources or record.spec.resources)
         plan = _next(before, resources, before.exclude, f"attempt {_number(record, task)}, asked for")
         plans.setdefault(plan, []).append(task)
-    record = replace(record, cancelled_at=None)
+    record = replace(record, cancelled_at=None, fetched_at=None)
     for plan, some in plans.items():
         record = _put_back(record, plan, some)
     return restate(record, now)

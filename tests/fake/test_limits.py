@@ -177,8 +177,10 @@ def test_refusal_that_may_be_for_any_reason_is_final_while_nothing_of_ours_is_th
     words = "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
     site.cluster.inject(Fault.REFUSED, words=words, times=1)
 
-    with pytest.raises(SubmitRefused, match="violates"):
+    with pytest.raises(SubmitRefused, match="violates") as caught:
         site.submit()
+
+    assert "a limit of your account or QOS is reached; try again later" == caught.value.hint
 
     assert Failure.REJECTED is site.only_job.status.failure
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
-from jobferry.errors import SpecError
+from jobferry.errors import SpecError, SubmitRefused, TransportError
 from jobferry.job_handle import Job
 from jobferry.model.status import Failure, JobState
 from jobferry.testing import Fault
@@ -207,3 +208,115 @@ def test_job_that_depends_on_one_that_fails_for_good_says_so(site: Site) -> None
     assert [JobState.FAILED] * 2 == [record.state for record in ended]
     assert Failure.DEPENDENCY is ended[1].status.failure
     assert 2 == site.runs
+
+
+# -- asked for by a person
+
+
+def test_failed_job_can_be_tried_again_with_more(site: Site) -> None:
+    job = site.submit("[ $JOBFERRY_RUN -gt 1 ]", mem="1G")
+    job.wait()
+    assert JobState.FAILED is job.state
+
+    job.retry(mem="3G")
+
+    assert JobState.COMPLETED is job.wait()
+    assert ["1G", "3G"] == asked(site, "mem")
+    assert 2 == site.runs
+
+
+def test_retry_is_harmless_for_what_goes_on_or_has_succeeded(site: Site) -> None:
+    job = site.submit()
+    job.retry()
+    job.wait()
+    job.retry()
+
+    assert JobState.COMPLETED is job.state
+    assert 1 == len(site.cluster.jobs)
+
+
+def test_cancelled_job_can_be_tried_again(make_site: Sites) -> None:
+    site = make_site(autostart=False)
+    job = site.submit()
+    job.cancel()
+    assert JobState.CANCELLED is site.look(after=AN_INTERVAL).state
+
+    job.retry()
+    site.cluster.start_jobs()
+
+    assert JobState.COMPLETED is site.wait().state
+    assert 1 == site.runs
+
+
+def test_job_that_was_refused_can_be_tried_again(site: Site) -> None:
+    site.cluster.inject(Fault.REFUSED, words="Requested node configuration is not available", times=1)
+    with pytest.raises(SubmitRefused):
+        site.submit()
+
+    (record,) = site.client.retry([site.only_job])
+
+    assert JobState.QUEUED is record.state
+    assert JobState.COMPLETED is site.wait().state
+    assert 1 == site.runs
+
+
+def test_job_that_was_never_sent_can_be_tried_again(site: Site) -> None:
+    site.link.cut()
+    site.link.fail_next(1)
+    with pytest.raises(TransportError):
+        site.submit()
+    assert JobState.FAILED is site.only_job.state
+
+    site.client.retry([site.only_job])
+
+    assert JobState.COMPLETED is site.wait().state
+    assert 1 == site.runs
+
+
+def test_two_that_try_again_at_once_start_one_run(site: Site) -> None:
+    job = site.submit("[ $JOBFERRY_RUN -gt 1 ]")
+    job.wait()
+    clients = [site.other_client() for _ in range(4)]
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda client: client.retry([job.record]), clients))
+
+    assert JobState.COMPLETED is site.wait().state
+    assert 2 == site.runs
+
+
+# -- warned, saved, started again
+
+
+def test_job_that_is_warned_saves_its_work_and_goes_on(make_site: Sites) -> None:
+    site = make_site(autostart=True)
+    script = (
+        "trap 'echo saved >checkpoint; exit 9' USR2; [ -f checkpoint ] && exit 0; while :; do sleep 0.1; done"
+    )
+    site.submit(script, time="10m", signal="USR2@120", retry="TIMEOUT:2:same")
+    site.cluster.wait_for(lambda cluster: site.runs == 1)
+
+    site.cluster.warn("1")
+    site.cluster.wait_for(lambda cluster: site.runs == 2)
+    site.cluster.wait_for_jobs("COMPLETED")
+
+    record = site.look(after=AN_INTERVAL)
+    assert JobState.COMPLETED is record.state
+    assert (1, 1) == (record.status.restarts, len(site.cluster.jobs))
+
+
+def test_job_that_is_warned_and_done_is_not_started_again(make_site: Sites) -> None:
+    site = make_site(autostart=True)
+    site.submit(
+        "trap 'exit 0' USR2; while :; do sleep 0.1; done",
+        time="10m",
+        signal="USR2@120",
+        retry="TIMEOUT:2:same",
+    )
+    site.cluster.wait_for(lambda cluster: site.runs == 1)
+
+    site.cluster.warn("1")
+    site.cluster.wait_for_jobs("COMPLETED")
+
+    assert JobState.COMPLETED is site.look(after=AN_INTERVAL).state
+    assert 1 == site.runs

@@ -18,6 +18,7 @@ SECTIONS = {
         "cancel": "Cancel jobs.",
         "hold": "Keep waiting jobs from starting.",
         "release": "Let held jobs start.",
+        "retry": "Start anew what has ended without success.",
         "fetch": "Bring the outputs of jobs home.",
         "remove": "Forget jobs that have ended.",
     },

@@ -90,6 +90,13 @@ def job_options(function: F) -> F:
     return function
 
 
+def resource_options(function: F) -> F:
+    """Add the resources a job can ask for, and nothing else."""
+    for names, form, words in reversed(_RESOURCES):
+        function = click.option(*names, metavar=form, help=words)(function)
+    return function
+
+
 machine_option = click.option(
     "-m",
     "--machine",

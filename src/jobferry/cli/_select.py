@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -34,6 +34,15 @@ class Selection:
     labels: tuple[str, ...]
     name: str | None
     every: bool
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was said of which jobs are meant."""
+        return not (self.ids or self.labels or self.name or self.every)
+
+    def all(self) -> Selection:
+        """Mean all jobs."""
+        return replace(self, every=True)
 
     def jobs(self, *, unfinished: bool | None = None, states: Iterable[JobState] | None = None) -> list[Job]:
         """Find them, the newest last; `unfinished` and `states` say which of all ``--all`` means.

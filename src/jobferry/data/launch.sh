@@ -17,6 +17,8 @@ jobferry_task=job
 jobferry_native=
 jobferry_restarts=0
 if [ -z "${jobferry_direct-}" ]; then
+    # not SLURM_JOB_ID alone: of an array's last task that is the id of the whole
+    jobferry_self=${SLURM_ARRAY_JOB_ID-${SLURM_JOB_ID-}}${SLURM_ARRAY_TASK_ID+_$SLURM_ARRAY_TASK_ID}
     if [ -n "${SLURM_ARRAY_TASK_ID-}" ]; then
         jobferry_task=$((SLURM_ARRAY_TASK_ID + ${jobferry_offset-0}))
     fi
@@ -274,7 +276,7 @@ jobferry_again() {
         jobferry_warned=
         jobferry_supervise
     fi
-    scontrol requeue "$SLURM_JOB_ID" || return 0
+    scontrol requeue "$jobferry_self" || return 0
     # Slurm ends this script when it has put the job back into the queue
     trap 'exit 143' TERM
     sleep 60 &

@@ -127,18 +127,28 @@ def spec_from_document(text: str) -> JobSpec:
     Raises:
         SpecError: half a file, not JSON, another schema, an unknown key or a value that does not fit.
     """
+    return document_from_json(text)[0]
+
+
+def document_from_json(text: str) -> tuple[JobSpec, datetime | None]:
+    """Read a portable job file, and when the job was made.
+
+    Raises:
+        SpecError: as for `spec_from_document`.
+    """
     try:
         document = _parse(text)
         if document.get("schema") != SCHEMA:
             raise ValueError(f"schema must be {SCHEMA}, not {document.get('schema')!r}")
         refuse_unknown(document, _DOCUMENT_TABLE)
         spec = SPEC.read(document)
+        created_at = MOMENT.read(document["created_at"]) if "created_at" in document else None
         for entry in spec.inputs:
             # a job file comes from others: it must not name files to be sent from elsewhere
             inside(str(entry.source))
     except (ValueError, SpecError) as exc:
         raise SpecError(f"not a job file: {exc}", hint=getattr(exc, "hint", None)) from exc
-    return spec
+    return spec, created_at
 
 
 def submission_to_json(submission: Submission) -> str:

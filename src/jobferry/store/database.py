@@ -208,7 +208,10 @@ def _choose_journal(connection: sqlite3.Connection, wanted: str) -> None:
 def _store_error(exc: sqlite3.DatabaseError, path: Path) -> StoreError:
     name = getattr(exc, "sqlite_errorname", "")
     if name.startswith(_DAMAGED):
-        away = f"move it away (mv {path} {path}.damaged) and start a new one; jobs on machines go on"
+        away = (
+            f"jobs on machines go on: move it away (mv {path} {path}.damaged), and bring them back with "
+            "`jobferry doctor --rebuild MACHINE`"
+        )
         return StoreError(f"the store {path} is damaged: {exc}", hint=away)
     kind = StoreBusy if name.startswith("SQLITE_BUSY") else StoreError
     hint = next((hint for code, hint in _HINTS.items() if name.startswith(code)), None)
