@@ -51,6 +51,7 @@ class Waiter:
         self._clock = clock
         self._notice = notice or logger.warning
         self._back_off = 0.0
+        self._told: type[TransportError] | None = None
 
     def wait(
         self,
@@ -81,7 +82,7 @@ class Waiter:
             else:
                 self._wait_for_person(error, records, left)
             return list(records)
-        self._back_off = 0.0
+        self._back_off, self._told = 0.0, None
         return seen
 
     def _next(self, records: Sequence[JobRecord], left: float | None) -> list[JobRecord]:
@@ -111,8 +112,9 @@ class Waiter:
         return self._refresh(records)
 
     def _pause(self, error: TransportError, left: float | None) -> None:
-        if not self._back_off:
+        if self._told is None:
             self._notice(f"{error}; the jobs go on, trying again")
+            self._told = TransportError
         self._back_off = min(_LONGEST_BACK_OFF, self._back_off * 2 or _FIRST_BACK_OFF)
         # jittered, so that many clients do not come back at the same moment
         self._clock.sleep(_within(self._back_off * random.uniform(0.75, 1.25), left))
@@ -121,10 +123,10 @@ class Waiter:
         self, error: TransportError, records: Sequence[JobRecord], left: float | None
     ) -> None:
         """Wait until somebody has logged in, from whatever terminal; the jobs go on."""
-        if not self._back_off:
+        if self._told is not type(error):
             hint = f"; {error.hint}" if error.hint else ""
             self._notice(f"needs login: {error}{hint}; the jobs go on, and so does this once it is done")
-        self._back_off = _LONGEST_BACK_OFF
+            self._told = type(error)
         end = self._clock.monotonic() + _within(_LOGIN_AGAIN, left)
         while self._clock.monotonic() < end and not self._is_reachable(records):
             self._clock.sleep(_within(_LOGIN_LOOK, left))

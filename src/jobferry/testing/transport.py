@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from jobferry.errors import ConnectError, JobferryError, TransportError
+from jobferry.errors import AuthError, ConnectError, JobferryError, TransportError
 from jobferry.model.command import Command, CommandResult
 from jobferry.render.shell import join
 from jobferry.testing.clock import FakeClock
@@ -66,6 +66,7 @@ class FakeTransport:
         self._cuts: list[int] = []
         self._outages: list[tuple[datetime, datetime]] = []
         self._live: list[Cuttable] = []
+        self._wants_login = False
         self._lock = threading.Lock()
 
     # -- what it is told
@@ -109,6 +110,11 @@ class FakeTransport:
         else:
             self._clock.at(since, self.cut)
 
+    def want_login(self) -> None:
+        """Want a person from now on: what runs is lost, and nothing is started until `login` is called."""
+        self.cut()
+        self._wants_login = True
+
     # -- what a transport does
 
     def start(self, command: Command) -> Process:
@@ -138,9 +144,10 @@ class FakeTransport:
         return self._over.forward(remote_host, remote_port) if self._over else remote_port
 
     def is_open(self) -> bool:
-        return self._over.is_open() if self._over is not None else True
+        return not self._wants_login and (self._over is None or self._over.is_open())
 
     def login(self) -> None:
+        self._wants_login = False
         if self._over is not None:
             self._over.login()
 
@@ -178,6 +185,8 @@ class FakeTransport:
             now = self._clock.now()
             if any(since <= now < until for since, until in self._outages):
                 raise ConnectError("the machine is out of reach")
+        if self._wants_login:
+            raise AuthError("Permission denied", hint="jobferry login")
         if self._failures:
             # a copy: a traceback grows with every raise of the same error
             raise copy.copy(self._failures.pop(0))
