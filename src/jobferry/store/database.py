@@ -64,13 +64,26 @@ class StoreBusy(StoreError):
     transient = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A connection, and what a thread holds for as long as it uses it."""
+
+    connection: sqlite3.Connection
+    in_use: threading.RLock = field(default_factory=threading.RLock)
+
+    def close(self) -> None:
+        """Close it as soon as nobody is in the middle of something."""
+        with self.in_use:
+            self.connection.close()
+
+
 @dataclass(slots=True)
 class _Connections:
     """The connections of one process."""
 
     pid: int = field(default_factory=os.getpid)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    by_thread: dict[threading.Thread, sqlite3.Connection] = field(default_factory=dict)
+    by_thread: dict[threading.Thread, _Held] = field(default_factory=dict)
 
 
 class Database:
@@ -97,15 +110,14 @@ class Database:
         """Close the connections of all threads of this process; the next use opens anew."""
         mine = self._of_this_process()
         with mine.lock:
-            connections = list(mine.by_thread.values())
+            held = list(mine.by_thread.values())
             mine.by_thread.clear()
-        for connection in connections:
-            connection.close()
+        for each in held:
+            each.close()
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        with self._translated():
-            connection = self._connection()
+        with self._translated(), self._in_use() as connection:
             connection.execute(begin)
             try:
                 yield connection
@@ -123,17 +135,27 @@ class Database:
         except sqlite3.DatabaseError as exc:
             raise _store_error(exc, self.path) from exc
 
-    def _connection(self) -> sqlite3.Connection:
-        mine = self._of_this_process()
-        thread = threading.current_thread()
-        if (connection := mine.by_thread.get(thread)) is None:
-            connection = _connect(self.path)
+    @contextmanager
+    def _in_use(self) -> Iterator[sqlite3.Connection]:
+        """Give this thread's connection, which nobody closes meanwhile."""
+        while True:
+            mine, thread = self._of_this_process(), threading.current_thread()
+            held = self._held(mine, thread)
+            with held.in_use:
+                # it may have been closed between the two
+                if mine.by_thread.get(thread) is held:
+                    yield held.connection
+                    return
+
+    def _held(self, mine: _Connections, thread: threading.Thread) -> _Held:
+        if (held := mine.by_thread.get(thread)) is None:
+            held = _Held(_connect(self.path))
             with mine.lock:
                 ended = [mine.by_thread.pop(other) for other in list(mine.by_thread) if not other.is_alive()]
-                mine.by_thread[thread] = connection
-            for other_connection in ended:
-                other_connection.close()
-        return connection
+                mine.by_thread[thread] = held
+            for each in ended:
+                each.close()
+        return held
 
     def _of_this_process(self) -> _Connections:
         if self._connections.pid != os.getpid():
