@@ -10,12 +10,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobferry.clock import Clock
 from jobferry.errors import SpecError, TransferError
 from jobferry.model.command import Command
 from jobferry.model.record import JobRecord
 from jobferry.opened import OpenMachine, in_folder, in_run
 from jobferry.render.program import Program
 from jobferry.render.shell import expand_path, quote, quote_pattern
+from jobferry.staging.aside import remove_leftovers
 from jobferry.staging.manifest import Kind, ManifestEntry, check, parse_manifest
 from jobferry.staging.progress import Progress
 from jobferry.staging.transfer import receive
@@ -54,24 +56,9 @@ def fetch(
     aside = to / f".jobferry-{record.id}"
     made = not to.exists()
     aside.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(aside)
     manifest, refused = _bring(machine, record, aside, progress)
-    # what may not be brought home, such as a link that leads out, is not waited for
-    files = [entry for entry in manifest if entry.kind is Kind.FILE]
-    for _ in range(_TRIES):
-        missing = check(files, aside)
-        if not missing:
-            break
-        client.clock.sleep(1.0)
-        refused = _stream(machine, record, missing, aside, progress) or refused
-    else:
-        if refused is not None:
-            raise refused
-        raise TransferError(
-            f"not all outputs of {record.id} arrived: {', '.join(missing[:3])}",
-            hint=f"`jobferry fetch {record.id}` again brings what is missing",
-            machine=record.machine.name,
-            job_id=record.id,
-        )
+    refused = _complete(client.clock, machine, record, manifest, aside, progress) or refused
     paths = list(_settle(aside, to))
     shutil.rmtree(aside)
     if refused is not None:
@@ -79,6 +66,38 @@ def fetch(
     if made and not paths:
         to.rmdir()
     return record, paths
+
+
+def _complete(
+    clock: Clock,
+    machine: OpenMachine,
+    record: JobRecord,
+    manifest: Sequence[ManifestEntry],
+    aside: Path,
+    progress: Progress | None,
+) -> TransferError | None:
+    """Ask again for what network file systems show late, and return what was said of what cannot be brought.
+
+    Raises:
+        TransferError: something is still missing.
+    """
+    # what may not be brought home, such as a link that leads out, is not waited for
+    files = [entry for entry in manifest if entry.kind is Kind.FILE]
+    refused = None
+    for _ in range(_TRIES):
+        missing = check(files, aside)
+        if not missing:
+            return refused
+        clock.sleep(1.0)
+        refused = _stream(machine, record, missing, aside, progress) or refused
+    if refused is not None:
+        raise refused
+    raise TransferError(
+        f"not all outputs of {record.id} arrived: {', '.join(missing[:3])}",
+        hint=f"`jobferry fetch {record.id}` again brings what is missing",
+        machine=record.machine.name,
+        job_id=record.id,
+    )
 
 
 def _bring(

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
-import secrets
 import shutil
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from jobferry.errors import TransferError
+from jobferry.staging.aside import name_aside
 from jobferry.staging.header import ENCODING, ERRORS, Member
 from jobferry.staging.plan import Excludes
 from jobferry.staging.progress import Meter, Progress
@@ -57,7 +57,7 @@ class _Unpacker:
         self._exclude = exclude
         self._meter = meter
         self._only_as = only_as
-        self._aside = f".jobferry-{secrets.token_hex(8)}"
+        self._aside = name_aside()
         self._root = ""
         self._folders: dict[str, str] = {}
         self._made: dict[str, tuple[int, float]] = {}
