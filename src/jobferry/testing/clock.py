@@ -48,6 +48,9 @@ class FakeClock:
     def advance(self, by: float | timedelta) -> None:
         """Let time pass: seconds, or a length of time. What was planned for it is called on the way."""
         length = by if isinstance(by, timedelta) else timedelta(seconds=by)
+        if by and not length:
+            # a wait that ends in less than the clock can tell must end all the same
+            length = timedelta.resolution
         with self._lock:
             end = self._start + self._passed + length
         while (action := self._next(end)) is not None:
