@@ -20,10 +20,14 @@ from jobferry.model.readers import read_resources
 from jobferry.model.spec import JobSpec
 from jobferry.model.status import JobState
 from jobferry.options import Work
+from jobferry.telling import asked_for as asked_for
+from jobferry.telling import details as details
+from jobferry.telling import elapsed as elapsed
+from jobferry.telling import summary as summary
+from jobferry.telling import why as why
 
 if TYPE_CHECKING:
     from jobferry.checkup import Finding
-    from jobferry.explain import Explanation
     from jobferry.preview import Preview
     from jobferry.rebuilding import Rebuilt
 
@@ -240,42 +244,6 @@ def read_job_file(path: str | Path) -> JobSpec:
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"the job file cannot be read: {path}: {error}") from error
     return spec_from_document(text)
-
-
-def summary(job: Job) -> dict[str, object]:
-    """Tell a job in a few fields, ready for JSON."""
-    from jobferry.model.serialize import job_summary
-
-    return job_summary(job.record)
-
-
-def details(job: Job) -> dict[str, object]:
-    """Tell all that is known of a job, ready for JSON."""
-    from jobferry.details import job_details
-
-    return job_details(job.record)
-
-
-def asked_for(job: Job) -> dict[str, str]:
-    """Tell in words what a job asks for; what it does not ask for is empty."""
-    from jobferry.details import asked_for
-
-    return asked_for(job.record)
-
-
-def elapsed(job: Job) -> timedelta | None:
-    """Tell how long a job has been running, or took; None before it began."""
-    status = job.record.status
-    if status.started_at is None:
-        return None
-    return (status.ended_at or default_client().clock.now()) - status.started_at
-
-
-def why(job: Job) -> Explanation:
-    """Say why a job waits or why it died, with what each witness says."""
-    from jobferry.explain import explain
-
-    return explain(default_client(), job.record)
 
 
 def diagnose(*, connect: bool = False) -> list[Finding]:

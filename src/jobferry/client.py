@@ -14,8 +14,8 @@ from jobferry.clock import Clock, SystemClock
 from jobferry.config import Config, load_config
 from jobferry.control import Controller, check_ended
 from jobferry.delivery import Delivery
-from jobferry.drafts import awaited_ids, draft
-from jobferry.errors import TransportError
+from jobferry.drafts import DependencyFailed, awaited_ids, draft
+from jobferry.errors import JobNotFound, TransportError
 from jobferry.looking import Lookout, unfinished_of
 from jobferry.model.identity import mint_ids
 from jobferry.model.machine import Machine
@@ -25,6 +25,7 @@ from jobferry.opened import OpenMachine
 from jobferry.options import Work
 from jobferry.parts import unsuccessful
 from jobferry.polling import Poller
+from jobferry.resuming import retry
 from jobferry.store import Store, default_store_path
 from jobferry.submission import Outcome
 from jobferry.watch import Notice, OnChange, Waiter
@@ -121,7 +122,10 @@ class Client:
     def _dependencies(self, record: JobRecord) -> Mapping[str, Sequence[str]]:
         if not record.spec.dependencies:
             return {}
-        named = [self.store.resolve(entry.job_id) for entry in record.spec.dependencies]
+        try:
+            named = [self.store.resolve(entry.job_id) for entry in record.spec.dependencies]
+        except JobNotFound as error:
+            raise DependencyFailed(f"a job it depends on is not known any more: {error}") from error
         looked_at = {other.id: other for other in self._lookout.look_at(named)}
         return awaited_ids(record, [looked_at[other.id] for other in named])
 
@@ -192,7 +196,7 @@ class Client:
         for opened, mine in self._lookout.by_machine(current.values()).items():
             ended = [record for record in mine if unsuccessful(record)]
             Controller(opened, self.store, self.clock).uncancel(ended)
-            current.update({r.id: r for r in self._delivery(opened).retry(ended, asked or Resources())})
+            current.update({r.id: r for r in retry(self._delivery(opened), ended, asked or Resources())})
         return list(current.values())
 
     def hold(self, records: Sequence[JobRecord]) -> list[JobRecord]:

@@ -11,13 +11,11 @@ from jobferry.drafts import DependencyFailed, NotSubmitted
 from jobferry.errors import JobferryError, SpecError, SubmitLimit, SubmitRefused
 from jobferry.ledger import Ledger
 from jobferry.model.record import JobRecord
-from jobferry.model.spec import Resources
 from jobferry.model.status import Failure, JobState
 from jobferry.model.submission import Submission
 from jobferry.opened import OpenMachine
-from jobferry.parts import split, unsuccessful
+from jobferry.parts import split
 from jobferry.payload import Awaited, Payload, check_inputs, make_payload
-from jobferry.retrying import retry_now
 from jobferry.room import Room
 from jobferry.staging.progress import Progress
 from jobferry.store import Store
@@ -181,26 +179,6 @@ class Delivery:
             awaited["afterany"] = [*awaited.get("afterany", ()), *record.native_ids]
         return make_payload(record, chosen, self.machine.scheduler, awaited)
 
-    def retry(self, records: Sequence[JobRecord], asked: Resources) -> list[JobRecord]:
-        """Put back what has ended without success, and send it.
-
-        Raises:
-            SpecError: it cannot be run there with these resources; nothing is changed.
-        """
-        now = self.clock.now()
-        planned = {r.id: retry_now(r, unsuccessful(r), asked, now) for r in records}
-        for record in planned.values():
-            make_payload(record, record.unsent, self.machine.scheduler, {})
-
-        def change(old: JobRecord) -> JobRecord:
-            # another process may have been faster
-            tasks = unsuccessful(old)
-            return retry_now(old, tasks, asked, now) if tasks else old
-
-        stored = self.store.update_all(list(planned), change)
-        sent = {outcome.record.id: outcome.record for outcome in self.send_waiting(stored, may_try=True)}
-        return [sent.get(record.id, record) for record in stored]
-
     def send_waiting(self, records: Sequence[JobRecord], *, may_try: bool) -> list[Outcome]:
         """Send what waits here, if there may be room; what goes wrong on the way leaves it waiting.
 
@@ -217,13 +195,13 @@ class Delivery:
             # nobody is there who asked for it: it waits on
             return [Outcome(self.store.get(record.id), error) for record in records]
 
-    def awaited_if_known(self, record: JobRecord) -> Awaited:
-        """Tell what a job waits for over there; nothing, if that cannot be said now."""
-        try:
-            return self._dependencies(record)
-        except SpecError:
-            # if it was never begun it is sent anew, and then this is told
-            return {}
+    def awaited(self, record: JobRecord) -> Awaited:
+        """Tell what a job waits for over there.
+
+        Raises:
+            NotSubmitted, DependencyFailed: it is not there, or has ended otherwise.
+        """
+        return self._dependencies(record)
 
     def _kept_back(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
         """Mark what found no room, so that any process sends it later; a refusal holds for all of a job."""

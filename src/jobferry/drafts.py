@@ -74,7 +74,7 @@ def awaited_ids(record: JobRecord, others: Sequence[JobRecord]) -> Mapping[str, 
             _check_outcome(other, dependency.kind)
         elif other.unsent:
             raise NotSubmitted(
-                f"it waits here until {other.id} has been submitted", hint=f"`jobferry why {other.id}`"
+                f"waits here until {other.id} has been submitted", hint=f"`jobferry why {other.id}`"
             )
         else:
             wanted.setdefault(dependency.kind.value, []).extend(other.native_ids)

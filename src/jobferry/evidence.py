@@ -20,12 +20,14 @@ class Evidence:
     Attributes:
         queue: what the queue says; it was asked and did answer.
         history: what accounting says, where it was asked.
+        unheard: whether accounting was asked and did not answer.
         cancelled: whether one of us asked for its end.
         supervised: whether the launch script is the batch system: what runs is then told by records alone.
     """
 
     queue: Observation | None = None
     history: Observation | None = None
+    unheard: bool = False
     started: Started | None = None
     finished: Finished | None = None
     cancelled: bool = False
@@ -41,6 +43,7 @@ class Witnesses:
         runs: which run of each task counts now; what is not in it is in its first.
         queue: what the queue said, empty when it knows nothing; None when it was not asked.
         history: what accounting said; None when it was not asked.
+        unheard: whether it was asked and did not answer, which is no answer.
         records: the job's own records; None when they were not read.
         hopeful: whether a job it depends on is tried again, so that it need not give up.
     """
@@ -49,6 +52,7 @@ class Witnesses:
     runs: Mapping[int | None, int] = field(default_factory=dict)
     queue: Said | None
     history: Said | None = None
+    unheard: bool = False
     records: Records | None = None
     cancelled: bool = False
     supervised: bool = False
@@ -59,6 +63,7 @@ class Witnesses:
         return Evidence(
             queue=_pick(self.queue, task),
             history=_pick(self.history, task),
+            unheard=self.unheard,
             started=self.started(task),
             finished=self.finished(task),
             cancelled=self.cancelled or (self.records is not None and self.records.cancelled),

@@ -42,7 +42,7 @@ _STATES = {
     JobState.STAGING: "its files are on their way",
     JobState.SUBMITTING: "whether the batch system has taken it is not known yet",
     JobState.QUEUED: "it waits for its turn",
-    JobState.HELD: "it is held; `jobferry release` lets it go",
+    JobState.HELD: "it is held",
     JobState.RUNNING: "it is running",
     JobState.SUSPENDED: "the batch system has suspended it",
     JobState.COMPLETED: "it ended as it should",

@@ -11,6 +11,7 @@ from jobferry.model.record import JobRecord
 from jobferry.model.status import Failure, JobState, JobStatus
 from jobferry.model.submission import Submission
 from jobferry.parts import all_tasks, restate, unfinished
+from jobferry.render.records import Records
 from jobferry.retrying import try_again, wait_again
 from jobferry.schedulers.base import Observation
 from jobferry.verdict import judge_records
@@ -63,21 +64,65 @@ def _with_writers(record: JobRecord, witnesses: Witnesses) -> JobRecord:
     changed = []
     for entry in record.current:
         tasks = record.tasks_of(entry) or (None,)
-        ends, begins = map(witnesses.finished, tasks), map(witnesses.started, tasks)
-        writers = {seen.native_id for seen in (*ends, *begins) if seen is not None and seen.native_id}
-        if entry.native_id is not None and len(writers) == 1 and entry.native_id not in writers:
-            changed.append(replace(entry, native_id=writers.pop()))
+        writers = {_writer(witnesses.records, entry, task) for task in tasks} - {None, ""}
+        unknown = sorted(writer for writer in writers if writer and writer not in _ids(entry))
+        if entry.native_id is None or not unknown:
+            continue
+        if entry.native_id not in writers and len(unknown) == 1:
+            # the one we know of left all to the other
+            twins = (*entry.twins, entry.native_id)
+            changed.append(replace(entry, native_id=unknown[0], twins=twins))
+        else:
+            changed.append(replace(entry, twins=(*entry.twins, *unknown)))
     return record.with_submissions(*changed) if changed else record
 
 
-def said_of(record: JobRecord, said: Mapping[str, Said]) -> Said:
+def _ids(entry: Submission) -> tuple[str, ...]:
+    return (entry.native_id, *entry.twins) if entry.native_id is not None else ()
+
+
+def _writer(records: Records | None, entry: Submission, task: int | None) -> str | None:
+    """Tell which native job runs a task, or ran it: the one that wrote its record."""
+    if records is None:
+        return None
+    seen = records.finished.get(task) or records.started.get(task)
+    return seen.native_id or None if seen is not None and seen.run == entry.run else None
+
+
+def said_of(record: JobRecord, said: Mapping[str, Said], records: Records | None = None) -> Said:
     """Pick what was said of a job, task by task, and not of another one that bears its native id now."""
     found: dict[int | None, Observation] = {}
     for entry in record.current:
-        name = record.native_name(entry)
-        for index, seen in said.get(entry.native_id or "", {}).items():
-            if seen.native_name is None or _is_name(seen.native_name, name, record.id):
-                found.update(_by_task(record, entry, index, seen))
+        rows = [_rows_of(record, entry, said.get(native_id, {})) for native_id in _ids(entry)]
+        if len(rows) == 1:
+            found.update(rows[0])
+            continue
+        for task in record.tasks_of(entry) or (None,):
+            words = {
+                native_id: row[key]
+                for native_id, row in zip(_ids(entry), rows, strict=True)
+                for key in (task, None)
+                if key in row
+            }
+            if (chosen := _of_twins(words, _writer(records, entry, task))) is not None:
+                found[task] = chosen
+    return found
+
+
+def _of_twins(words: Mapping[str, Observation], writer: str | None) -> Observation | None:
+    """Take the word on the native job that runs a task; of several that may yet run it, one that lives."""
+    if writer is not None:
+        return words.get(writer)
+    lives = (seen for seen in words.values() if seen.state is None or not seen.state.final)
+    return next(lives, None) or next(iter(words.values()), None)
+
+
+def _rows_of(record: JobRecord, entry: Submission, said: Said) -> dict[int | None, Observation]:
+    name = record.native_name(entry)
+    found: dict[int | None, Observation] = {}
+    for index, seen in said.items():
+        if seen.native_name is None or _is_name(seen.native_name, name, record.id):
+            found.update(_by_task(record, entry, index, seen))
     return found
 
 

@@ -32,12 +32,14 @@ class Payload:
 
     Attributes:
         scripts: number of each submission to be sent -> its launch script.
+        never: why it must not be begun any more; None when it may. What was begun is found out all the same.
     """
 
     record: JobRecord
     scripts: Mapping[int, str]
     scheduler: Scheduler
     awaited: Awaited
+    never: str | None = None
 
     @property
     def submissions(self) -> tuple[Submission, ...]:
@@ -95,15 +97,7 @@ class Payload:
 
 def _about(entry: Submission) -> tuple[str, str]:
     """Name and write what cannot be told from the job itself, for whoever finds the folder and no store."""
-    told = Submission(
-        number=entry.number,
-        run=entry.run,
-        tasks=entry.tasks,
-        offset=entry.offset,
-        resources=entry.resources,
-        exclude=entry.exclude,
-    )
-    return f"submission-{entry.number}.json", submission_to_json(told)
+    return f"submission-{entry.number}.json", submission_to_json(entry.unsent())
 
 
 def make_payload(

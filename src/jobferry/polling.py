@@ -110,7 +110,8 @@ class Poller:
         program.text(f"jf_all_records() {{ {calls}; }}")
         program.section("records", Command(argv=("jf_all_records",)))
 
-    def _ask_history(self, live: Sequence[JobRecord]) -> Mapping[str, Said]:
+    def _ask_history(self, live: Sequence[JobRecord]) -> Mapping[str, Said] | None:
+        """Ask accounting, where there is one; None when it did not answer."""
         scheduler = self._machine.scheduler
         ids = [native_id for record in live for native_id in record.native_ids]
         command = scheduler.history_command(ids, self._machine.facts) if ids else None
@@ -123,18 +124,22 @@ class Poller:
             return scheduler.parse_history(answer, ids)
         except (SchedulerBusy, ParseError) as error:
             logger.warning("%s: %s", self._machine.machine.name, error)
-            return {}
+            return None
 
     # -- judging
 
     def _judge_all(
         self, live: Sequence[JobRecord], queue: Mapping[str, Said], seen: Mapping[str, Records]
     ) -> dict[str, JobRecord]:
-        witnesses = {record.id: self._witnesses(record, said_of(record, queue), seen) for record in live}
+        witnesses = {
+            record.id: self._witnesses(record, said_of(record, queue, seen.get(record.id)), seen)
+            for record in live
+        }
         unexplained = [record for record in live if witnesses[record.id].want_history(_tasks(record))]
-        history = self._ask_history(unexplained)
+        history = self._ask_history(unexplained) if unexplained else {}
         for record in unexplained:
-            witnesses[record.id] = replace(witnesses[record.id], history=said_of(record, history))
+            heard = None if history is None else said_of(record, history, seen.get(record.id))
+            witnesses[record.id] = replace(witnesses[record.id], history=heard, unheard=history is None)
         return self._store_verdicts(live, witnesses, judge)
 
     def _judge_records(self, live: Sequence[JobRecord], seen: Mapping[str, Records]) -> dict[str, JobRecord]:

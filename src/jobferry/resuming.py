@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from jobferry.delivery import Delivery, ready
+from jobferry.drafts import DependencyFailed, NotSubmitted
 from jobferry.finding import find
 from jobferry.model.record import JobRecord
+from jobferry.model.spec import Resources
 from jobferry.model.status import JobState
 from jobferry.model.submission import Submission
 from jobferry.ownership import is_abandoned
+from jobferry.parts import unsuccessful
 from jobferry.payload import make_payload
+from jobferry.retrying import retry_now
 from jobferry.submission import CANCELLED_EARLY, NotPlaced, Outcome
 
 
@@ -43,19 +48,47 @@ def send_left(delivery: Delivery, records: Sequence[JobRecord], *, may_try: bool
     return [*_cancelled(delivery, waiting), *delivery.send_waiting(kept, may_try=may_try)]
 
 
+def retry(delivery: Delivery, records: Sequence[JobRecord], asked: Resources) -> list[JobRecord]:
+    """Put back what has ended without success, and send it.
+
+    Raises:
+        SpecError: it cannot be run there with these resources; nothing is changed.
+    """
+    now = delivery.clock.now()
+    for record in records:
+        planned = retry_now(record, unsuccessful(record), asked, now)
+        make_payload(planned, planned.unsent, delivery.machine.scheduler, {})
+
+    def change(old: JobRecord) -> JobRecord:
+        # another process may have been faster
+        tasks = unsuccessful(old)
+        return retry_now(old, tasks, asked, now) if tasks else old
+
+    stored = delivery.store.update_all([record.id for record in records], change)
+    sent = {outcome.record.id: outcome.record for outcome in delivery.send_waiting(stored, may_try=True)}
+    return [sent.get(record.id, record) for record in stored]
+
+
 def _ask_again(delivery: Delivery, records: Sequence[JobRecord]) -> list[Outcome]:
     """Ask over there what became of what was sent without an answer, one request for all."""
     now = delivery.clock.now()
-    asked = {record.id: _unanswered(record, now) for record in records}
-    payloads = [
-        make_payload(record, asked[record.id], delivery.machine.scheduler, delivery.awaited_if_known(record))
-        for record in records
-        if asked[record.id]
-    ]
+    payloads = []
+    for record in records:
+        left = _unanswered(record, now)
+        try:
+            awaited = delivery.awaited(record) if left else {}
+        except NotSubmitted:
+            # what it waits for is on its way anew; this can be asked when that is there
+            continue
+        except DependencyFailed as error:
+            payload = make_payload(record, left, delivery.machine.scheduler, {})
+            payloads.append(replace(payload, never=error.message))
+        else:
+            payloads += [make_payload(record, left, delivery.machine.scheduler, awaited)] if left else []
     outcomes = []
     for outcome in delivery.submitter.ask_again(payloads) if payloads else ():
         if isinstance(outcome.error, NotPlaced):
-            parts = [(outcome.record.id, entry.number) for entry in asked[outcome.record.id]]
+            parts = [(outcome.record.id, entry.number) for entry in _unanswered(outcome.record, now)]
             outcome = Outcome(delivery.ledger.unsent(parts, None)[0])
         outcomes.append(outcome)
     return outcomes

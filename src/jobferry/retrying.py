@@ -75,7 +75,7 @@ def wait_again(record: JobRecord, words: str) -> JobRecord:
     """Put a job back that has not begun, because what it depends on is tried again."""
     before = record.submissions[-1]
     plan = replace(before, number=record.next_number, run=record.next_number)
-    fresh = _unsent(plan, words)
+    fresh = plan.unsent(words)
     status = JobStatus(state=JobState.CREATED, reason=words)
     return replace(record.with_submissions(fresh), status=status, tasks={})
 
@@ -106,19 +106,7 @@ def _number(record: JobRecord, task: int | None) -> int:
 
 
 def _next(before: Submission, resources: Resources, exclude: tuple[str, ...], words: str) -> Submission:
-    return _unsent(replace(before, tasks=(), resources=resources, exclude=exclude), words)
-
-
-def _unsent(plan: Submission, words: str) -> Submission:
-    return Submission(
-        number=plan.number,
-        run=plan.run,
-        tasks=plan.tasks,
-        offset=plan.offset,
-        resources=plan.resources,
-        exclude=plan.exclude,
-        waits=words,
-    )
+    return replace(before, tasks=(), resources=resources, exclude=exclude).unsent(words)
 
 
 def _put_back(record: JobRecord, plan: Submission, tasks: Sequence[int | None]) -> JobRecord:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jobferry.clock import Clock
+from jobferry.drafts import DependencyFailed
 from jobferry.errors import (
     JobError,
     JobferryError,
@@ -26,7 +27,7 @@ from jobferry.errors import (
 from jobferry.ledger import Ledger, Part
 from jobferry.model.command import CommandResult
 from jobferry.model.record import JobRecord
-from jobferry.model.status import JobState
+from jobferry.model.status import Failure, JobState
 from jobferry.opened import OpenMachine, in_folder
 from jobferry.payload import Payload, bulk, write_payloads
 from jobferry.render.program import Program
@@ -38,10 +39,10 @@ from jobferry.store import Store
 logger = logging.getLogger(__name__)
 
 # what ``jf_submit`` answers for itself, see data/remote.sh
-_PLACE_FAILED, _IN_HAND, _CANCELLED = 97, 98, 99
+_NEVER, _PLACE_FAILED, _IN_HAND, _CANCELLED = 96, 97, 98, 99
 
 CANCELLED_EARLY = "cancelled before it was submitted"
-NO_ROOM = "it waits here until the machine takes more jobs"
+NO_ROOM = "waits here until the machine takes more jobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,8 @@ class Submitter:
         for entry in payload.submissions:
             script = script_name(payload.scheduler, entry)
             command = payload.scheduler.submit_command(script, record.id, payload.awaited)
-            wrapped = replace(command, argv=("jf_submit", record.id, entry.key, *command.argv))
+            argv = command.argv if payload.never is None else ("jf_never", payload.never)
+            wrapped = replace(command, argv=("jf_submit", record.id, entry.key, *argv))
             program.section(f"submit {record.id} {entry.number}", wrapped)
 
     # -- after
@@ -183,6 +185,8 @@ class Submitter:
             return _not_placed(record, answers)
         if answer.exit_code == _CANCELLED:
             return JobError(CANCELLED_EARLY, job_id=record.id)
+        if answer.exit_code == _NEVER:
+            return DependencyFailed(answer.words, job_id=record.id)
         if answer.exit_code == _IN_HAND:
             return SchedulerBusy("another process is submitting it, or died doing so")
         try:
@@ -196,6 +200,9 @@ class Submitter:
         if isinstance(error, JobError):
             (record,) = self._ledger.ended([part], JobState.CANCELLED, error.message)
             return replace(before, record=record)
+        if isinstance(error, DependencyFailed):
+            ended = self._ledger.ended([part], JobState.FAILED, error.message, Failure.DEPENDENCY)
+            return replace(before, record=ended[0])
         if isinstance(error, SubmitLimit):
             (record,) = self._ledger.waiting([part], f"{NO_ROOM}: {error.message.splitlines()[0]}")
             return replace(before, record=record, error=error, full=(*before.full, part[1]))

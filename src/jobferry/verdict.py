@@ -18,9 +18,13 @@ from jobferry.schedulers.base import Observation
 
 SETTLE = timedelta(seconds=30)
 """How long files and accounting may lag behind before absence means anything."""
+PATIENCE = timedelta(days=1)
+"""How long accounting that gives no answer is waited for; after that it is as if there were none."""
 FINISHING = timedelta(seconds=0.5)
 """How long the queue may go on showing a job that has written its last record."""
 
+# what the launch script ends with when it leaves its task to another native job; see data/launch.sh
+_LEFT = 118
 # causes that only the batch system knows; they stand over what the command itself reported
 _OUTSIDE = frozenset({Failure.OUT_OF_MEMORY, Failure.TIMEOUT, Failure.NODE_FAIL, Failure.PREEMPTED})
 # SIGKILL and SIGTERM: what memory, time and preemption end with
@@ -33,15 +37,22 @@ def judge(status: JobStatus, evidence: Evidence, now: datetime) -> JobStatus:
     """Decide what a job's status is, given what was known and what is now seen."""
     if status.state.final:
         return status
+    evidence = _of_this_run(status, evidence)
     queue = evidence.queue
     if queue is not None and queue.state is None and not (evidence.supervised and evidence.finished):
         return replace(status, native_state=queue.native_state, reason=queue.reason, observed_at=now)
     if queue is not None and queue.state is not None and not queue.state.final:
         return _live(status, queue, evidence, now)
-    word = queue if queue is not None else _final(evidence.history)
-    if evidence.finished is not None:
-        return _ended(status, evidence.finished, word, evidence.cancelled, now)
-    if word is not None:
+    word = _word(queue, _final(evidence.history))
+    finished = _of_last_run(evidence.finished, word)
+    if evidence.unheard and word is None and not evidence.cancelled and _needs_cause(finished):
+        since = status.missing_since or now
+        if now - since < PATIENCE:
+            # a failed query is not an answer: accounting may know what became of it
+            return replace(status, missing_since=since, observed_at=now)
+    if finished is not None:
+        return _ended(status, finished, word, evidence.cancelled, now)
+    if word is not None and word.exit_code != _LEFT:
         return _by_word(status, word, evidence, now)
     if evidence.history is not None:
         # accounting lags, and still shows it as waiting or running: not a word of its end
@@ -49,14 +60,41 @@ def judge(status: JobStatus, evidence: Evidence, now: datetime) -> JobStatus:
     return _missing(status, evidence, now)
 
 
-def judge_records(status: JobStatus, evidence: Evidence, now: datetime) -> JobStatus:
-    """Decide between two polls, by the records alone, with the queue as it was last seen."""
+def _of_last_run(finished: Finished | None, word: Observation | None) -> Finished | None:
+    """Pass over the record of a run that was stopped, and followed by one that ended before it began."""
+    if finished is None or not (finished.stopped or finished.warned) or word is None:
+        return finished
+    return finished if word.nodes or finished.started_at is None else None
+
+
+def _needs_cause(finished: Finished | None) -> bool:
+    return finished is None or (finished.signal is not None and not finished.cause and not finished.oom_kills)
+
+
+def _of_this_run(status: JobStatus, evidence: Evidence) -> Evidence:
+    """Leave out the records of runs before the batch system put the job back into the queue."""
     finished, started = evidence.finished, evidence.started
     if finished is not None and finished.restarts < status.restarts:
-        # of the run before the batch system put it back into the queue
         finished = None
     if started is not None and started.restarts < status.restarts:
         started = None
+    return replace(evidence, finished=finished, started=started)
+
+
+def _word(queue: Observation | None, history: Observation | None) -> Observation | None:
+    """Take the batch system's last word: the queue's, or accounting's where that knows how it failed."""
+    if queue is None:
+        return history
+    vague = queue.failure is Failure.EXIT_CODE and queue.exit_code is None
+    if history is None or not vague:
+        return queue
+    return replace(history, reason=queue.reason or history.reason)
+
+
+def judge_records(status: JobStatus, evidence: Evidence, now: datetime) -> JobStatus:
+    """Decide between two polls, by the records alone, with the queue as it was last seen."""
+    evidence = _of_this_run(status, evidence)
+    finished, started = evidence.finished, evidence.started
     if status.state.final or finished is None:
         if started is not None and status.state is JobState.QUEUED:
             return replace(
@@ -72,7 +110,8 @@ def judge_records(status: JobStatus, evidence: Evidence, now: datetime) -> JobSt
 
 
 def _live(status: JobStatus, queue: Observation, evidence: Evidence, now: datetime) -> JobStatus:
-    if evidence.finished is not None and queue.state is not JobState.QUEUED:
+    waits = queue.state in (JobState.QUEUED, JobState.HELD)
+    if evidence.finished is not None and not waits:
         return _finishing(status, evidence.finished, evidence, now)
     state = queue.state or status.state
     started_at = queue.started_at
@@ -80,15 +119,16 @@ def _live(status: JobStatus, queue: Observation, evidence: Evidence, now: dateti
         started_at = evidence.started.started_at or started_at
     if evidence.supervised and state is JobState.RUNNING and evidence.started is None:
         state = JobState.QUEUED
-    restarts = evidence.started.restarts if evidence.started else status.restarts
-    if state is JobState.QUEUED and evidence.started is not None and not evidence.supervised:
+    ran = evidence.started or evidence.finished
+    restarts = ran.restarts if ran else status.restarts
+    if waits and ran is not None and not evidence.supervised:
         # it has run before: the next run is one more
         restarts += 1
     return JobStatus(
         state=state,
         native_state=queue.native_state,
         reason=queue.reason,
-        started_at=started_at if state is not JobState.QUEUED else None,
+        started_at=started_at if state not in (JobState.QUEUED, JobState.HELD) else None,
         nodes=queue.nodes or _nodes(evidence.started),
         restarts=restarts if queue.restarts is None else queue.restarts,
         observed_at=now,
@@ -164,15 +204,18 @@ _CAUSES = {
 def _by_word(status: JobStatus, word: Observation, evidence: Evidence, now: datetime) -> JobStatus:
     """Take the batch system's word where the job left no record of its end."""
     settled, doubted = _doubt(status, now)
-    # a record can lag behind the queue, and what a node's death has ended may be started again
-    lagging = word.state is JobState.COMPLETED or word.failure in _REQUEUED
+    # a record can lag behind the queue, accounting behind both, and what a node's death ended may go on
+    vague = word.failure is Failure.EXIT_CODE and word.exit_code is None
+    lagging = word.state is JobState.COMPLETED or word.failure in _REQUEUED or vague
     if lagging and not settled:
         return replace(doubted, native_state=word.native_state)
+    # a code of 0 beside any other end is what was there when nobody had ended by himself
+    by_itself = word.state is JobState.COMPLETED or word.failure in (Failure.EXIT_CODE, Failure.LAUNCH)
     return JobStatus(
         state=word.state or status.state,
         native_state=word.native_state,
         reason=word.reason,
-        exit_code=word.exit_code,
+        exit_code=word.exit_code if by_itself else None,
         signal=word.signal,
         failure=word.failure,
         started_at=word.started_at or (evidence.started.started_at if evidence.started else None),

@@ -210,14 +210,35 @@ def test_job_started_again_after_the_death_of_its_node_is_not_failed(site: Site)
     assert (record.state, record.status.restarts) == (JobState.RUNNING, 1)
 
 
-@pytest.mark.parametrize("accounting", ["off", "down"])
-def test_job_that_vanished_without_accounting_is_lost_and_never_completed(
-    make_site: Sites, accounting: str
-) -> None:
-    site = make_site(accounting="off" if accounting == "off" else "on")
+def test_job_that_vanished_while_accounting_is_down_is_given_up_after_a_day(site: Site) -> None:
     native_id = start_long_job(site)
-    if accounting == "down":
-        site.cluster.set_accounting("down")
+    site.cluster.set_accounting("down")
+    site.cluster.set_state(native_id, "NODE_FAIL")
+    site.cluster.forget(native_id)
+
+    states = [site.look(after=hours * 3600.0).state for hours in (1, 1, 10, 11)]
+
+    assert {JobState.RUNNING} == set(states)
+    assert JobState.LOST is [site.look(after=3600.0).state for _ in range(4)][-1]
+
+
+def test_accounting_that_comes_back_tells_the_cause(site: Site) -> None:
+    native_id = start_long_job(site)
+    site.cluster.set_accounting("down")
+    site.cluster.set_state(native_id, "NODE_FAIL")
+    site.cluster.forget(native_id)
+    for _ in range(5):
+        site.look(after=3600.0)
+    site.cluster.set_accounting("on")
+
+    record = [site.look(after=AFTER_SETTLING) for _ in range(3)][-1]
+
+    assert (JobState.FAILED, Failure.NODE_FAIL) == (record.state, record.status.failure)
+
+
+def test_job_that_vanished_without_accounting_is_lost_and_never_completed(make_site: Sites) -> None:
+    site = make_site(accounting="off")
+    native_id = start_long_job(site)
     site.cluster.set_state(native_id, "NODE_FAIL")
     site.cluster.forget(native_id)
 

@@ -160,6 +160,7 @@ SUBMISSIONS = st.builds(
     resources=st.none() | resources(),
     exclude=LINES,
     native_id=st.none() | TEXTS,
+    twins=LINES,
     attempt=st.integers(1, 9),
     owner=TEXTS,
     claimed_at=st.none() | MOMENTS,

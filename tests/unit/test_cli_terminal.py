@@ -160,7 +160,7 @@ def test_bash_completes_commands_options_machines_states_and_jobs(home: Home) ->
     home.ok("machine", "add", "gaia", "gaia")
     job_id = home.ok("submit", "--", "true").strip()
 
-    assert ["release", "remove", "render", "run"] == sorted(complete(home, "jobferry r"))
+    assert ["release", "remove", "render", "retry", "run"] == sorted(complete(home, "jobferry r"))
     assert ["add"] == complete(home, "jobferry machine a")
     assert ["--ntasks", "--ntasks-per-node"] == complete(home, "jobferry submit --nt")
     assert ["gaia"] == complete(home, "jobferry run -m g")

@@ -234,7 +234,8 @@ def test_finished_job_that_is_started_again_leaves_with_its_code(make: Make) -> 
     assert launch.run(environment=slurm(JOB_ID=7, RESTART_COUNT=1)) == 4
 
     assert launch.stdout() == "ran\n"
-    assert before == (launch.state / "job.finished").read_bytes()
+    # the record is that of the run that counts, which added nothing to it
+    assert before.replace(b"restarts=0", b"restarts=1") == (launch.state / "job.finished").read_bytes()
 
 
 def test_stopped_job_that_is_started_again_runs_again(make: Make, started: Started) -> None:
@@ -270,7 +271,8 @@ def test_second_native_job_leaves_the_task_to_the_first(make: Make) -> None:
     launch = make(script("echo ran; exit 4"), scheduler=Slurm())
     assert launch.run(environment=slurm(JOB_ID=7)) == 4
 
-    assert launch.run(environment=slurm(JOB_ID=8)) == 0
+    # as the task has ended
+    assert launch.run(environment=slurm(JOB_ID=8)) == 4
 
     assert launch.stdout() == "ran\n"
     assert launch.records().finished[None].native_id == "7"
@@ -282,7 +284,9 @@ def test_two_that_start_at_once_run_it_once(make: Make, started: Started) -> Non
 
     processes = [started(launch, environment=slurm(JOB_ID=number)) for number in range(4)]
 
-    assert [0] * 4 == [process.wait(30) for process in processes]
+    codes = [process.wait(30) for process in processes]
+    # who leaves before the end is known leaves without success
+    assert {0} <= set(codes) <= {0, 118}
     assert launch.stdout() == "ran\n"
 
 

@@ -105,6 +105,18 @@ def test_what_was_seen_of_an_earlier_attempt_says_nothing_of_a_later_one() -> No
     assert again is apply(again, seen, judge, NOW)
 
 
+def test_each_task_is_judged_by_the_native_job_that_runs_it() -> None:
+    entry = Submission(native_id="9", twins=("7",), sent=True)
+    array = replace(ARRAY, spec=replace(JOB.spec, array=parse_array("0-2")), submissions=(entry,))
+    left = Observation(state=JobState.FAILED, native_state="FAILED", exit_code=118)
+    said: dict[str, Said] = {"7": {0: RUNNING, 1: left, 2: left}, "9": {0: left, 1: RUNNING}}
+
+    found = said_of(array, said, records(started("0"), started("1", native="9")))
+
+    # of task 2 nobody has begun: both have gone
+    assert {0: RUNNING, 1: RUNNING, 2: left} == found
+
+
 def test_parts_of_an_array_are_told_apart() -> None:
     parts = (
         Submission(native_id="7", tasks=(0, 1), sent=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -168,7 +169,8 @@ def test_check_names_what_is_missing_or_different(tmp_path: Path) -> None:
 
 
 def test_scripts_are_clean() -> None:
-    shellcheck = shutil.which("shellcheck") or pytest.skip("shellcheck is not installed")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    shellcheck = shutil.which("shellcheck", path=path) or pytest.skip("shellcheck is not installed")
     folder = Path(data.__file__).parent
 
     for name in ("manifest.sh", "put.sh", "get.sh"):

@@ -29,9 +29,10 @@ _FAILED = (JobState.FAILED, JobState.LOST)
 @resource_options
 @dry_run_option
 def command(selected: Selection, failed: bool, dry_run: bool, **resources: Any) -> None:
-    """Start anew what has ended without success, with the same folder and what is asked for here.
+    """Start anew what has ended without success.
 
-    Of an array only the tasks that failed run again. Every attempt is kept, with its logs and records.
+    It runs in the same folder, with the resources it had or those given here; of an array only the tasks that
+    failed run again. Every attempt is kept, with its logs and records.
     """
     if failed and selected.is_empty:
         selected = selected.all()

@@ -32,4 +32,7 @@ def command(machine: str | None, dry_run: bool, words: tuple[str, ...], **option
     if dry_run:
         render(machine, words, options)
         return
-    _output.data(submit(machine, words, options).id)
+    job = submit(machine, words, options)
+    for reason in dict.fromkeys(entry.waits for entry in job.record.unsent):
+        _output.warning(f"{job.id} {reason}")
+    _output.data(job.id)

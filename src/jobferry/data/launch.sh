@@ -90,7 +90,10 @@ jobferry_claim() {
             ;;
     esac
     echo "jobferry: $jobferry_native leaves: $1 of job $JOBFERRY_JOB belongs to $jobferry_owner" >&2
-    exit 0
+    # as the task ended; before that with no success, which would be taken for the task's: by what depends on
+    # it, or by whoever asks the queue
+    [ ! -f "$jobferry_state/$1.finished" ] || exit "$(jobferry_status_of "$jobferry_state/$1.finished")"
+    exit 118
 }
 
 # jobferry_supervise: run the job's own lines in a child and write down how it ended
@@ -139,7 +142,15 @@ jobferry_done_already() {
         mv "$jobferry_file" "$jobferry_file.$((jobferry_restarts - 1))"
         return 0
     fi
-    exit "$(sed 's/.* status=\([0-9]*\) .*/\1/' "$jobferry_file")"
+    # its record is now that of this run, which adds nothing to it
+    sed "s/ restarts=[0-9]* / restarts=$jobferry_restarts /" "$jobferry_file" >"$jobferry_file.new" &&
+        mv "$jobferry_file.new" "$jobferry_file"
+    exit "$(jobferry_status_of "$jobferry_file")"
+}
+
+# jobferry_status_of FILE: print the exit code in a finished record
+jobferry_status_of() {
+    sed -n 's/.* status=\([0-9]*\) .*/\1/p' "$1" 2>/dev/null
 }
 
 # jobferry_detach COMMAND...: without a batch system that would know them, a job's processes get a session of their own
@@ -350,7 +361,7 @@ jobferry_wait_for() {
             fi
             sleep 0.5 2>/dev/null || sleep 1
         done
-        jobferry_other_status=$(sed -n 's/.* status=\([0-9]*\) .*/\1/p' "$jobferry_other_record" 2>/dev/null)
+        jobferry_other_status=$(jobferry_status_of "$jobferry_other_record")
         case $jobferry_kind:$jobferry_other_status in
             afterok:0 | afterany:*) ;;
             afternotok:0 | afterok:*) jobferry_never '' DEPENDENCY ;;
@@ -408,7 +419,7 @@ jobferry_array() {
         jobferry_worst=137
     done
     for jobferry_file in "$jobferry_state"/*.finished; do
-        jobferry_status=$(sed -n 's/.* status=\([0-9]*\) .*/\1/p' "$jobferry_file" 2>/dev/null)
+        jobferry_status=$(jobferry_status_of "$jobferry_file")
         [ "${jobferry_status:-0}" -le "$jobferry_worst" ] || jobferry_worst=$jobferry_status
     done
     [ -z "$jobferry_stopped" ] || jobferry_worst=143

@@ -133,20 +133,32 @@ jf_submit() {
     esac
     # from here on nothing but death stops us: what was begun is written down even if nobody listens any more
     trap '' HUP PIPE INT TERM
-    "$@" >"$jf_attempt/said" 2>"$jf_attempt/errors" </dev/null
+    # the answer comes through pipes: a disk that is full at this very moment must not cost it
+    jf_said=$(
+        {
+            jf_words=$("$@" 2>&1 1>&4 </dev/null)
+            jf_submit_code=$?
+        } 4>&1
+        [ -z "$jf_words" ] || printf '%s\n' "$jf_words" >&2
+        [ "$jf_submit_code" -eq 0 ] || printf '%s\n' "$jf_words" >"$jf_attempt/refused.new"
+        exit "$jf_submit_code"
+    )
     jf_submit_code=$?
+    [ -z "$jf_said" ] || printf '%s\n' "$jf_said"
     if [ "$jf_submit_code" -eq 0 ]; then
-        mv "$jf_attempt/said" "$jf_attempt/native_id"
-        while IFS= read -r jf_line || [ -n "$jf_line" ]; do
-            printf '%s\n' "$jf_line"
-        done <"$jf_attempt/native_id"
+        printf '%s\n' "$jf_said" >"$jf_attempt/native_id.new" &&
+            mv "$jf_attempt/native_id.new" "$jf_attempt/native_id"
     else
-        echo "$jf_submit_code" >"$jf_attempt/code"
-        cat "$jf_attempt/errors" "$jf_attempt/said" >"$jf_attempt/refused.new"
-        mv "$jf_attempt/refused.new" "$jf_attempt/refused"
-        cat "$jf_attempt/refused" >&2
+        echo "$jf_submit_code" >"$jf_attempt/code" && printf '%s\n' "$jf_said" >>"$jf_attempt/refused.new" &&
+            mv "$jf_attempt/refused.new" "$jf_attempt/refused"
     fi
     return "$jf_submit_code"
+}
+
+# jf_never WORDS: in the place of a submission that must not be made any more
+jf_never() {
+    echo "$1" >&2
+    return 96
 }
 
 # jf_adopt ID NAME NATIVE_ID: write down an id that was found by the job's name, as native_id or NUMBER.native_id

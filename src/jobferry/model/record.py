@@ -76,7 +76,12 @@ class JobRecord:
     @property
     def native_ids(self) -> tuple[str, ...]:
         """The batch system's ids of what counts now."""
-        return tuple(entry.native_id for entry in self.current if entry.native_id is not None)
+        return tuple(
+            native_id
+            for entry in self.current
+            if entry.native_id is not None
+            for native_id in (entry.native_id, *entry.twins)
+        )
 
     @property
     def submitted_at(self) -> datetime | None:

@@ -21,6 +21,8 @@ class Submission:
         resources: what it asks for in place of the job's own resources.
         exclude: nodes that it must not run on.
         native_id: the batch system's id; never an identity, these are reused.
+        twins: ids of other native jobs that were taken for the same submission, late and unseen; each task is
+            run by the one that came first to it.
         attempt: number of the try to hand it over; one more only after the last was certainly not taken.
         owner: the process that hands it over, as ``host:pid``.
         claimed_at: when that process took it on.
@@ -37,6 +39,7 @@ class Submission:
     resources: Resources | None = None
     exclude: tuple[str, ...] = ()
     native_id: str | None = None
+    twins: tuple[str, ...] = ()
     attempt: int = 1
     owner: str = ""
     claimed_at: datetime | None = None
@@ -49,6 +52,18 @@ class Submission:
     def key(self) -> str:
         """Name this try over there: ``1``, the second try of it ``2``; of the third submission ``3.1``."""
         return f"{self.attempt}" if self.number == 1 else f"{self.number}.{self.attempt}"
+
+    def unsent(self, waits: str | None = None) -> Submission:
+        """Describe the same hand-over as one that was not made: what it is, and nothing of how it went."""
+        return Submission(
+            number=self.number,
+            run=self.run,
+            tasks=self.tasks,
+            offset=self.offset,
+            resources=self.resources,
+            exclude=self.exclude,
+            waits=waits,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,7 +139,7 @@ SUBMISSION = Noun(
         **dict.fromkeys(("claimed_at", "doubted_since", "submitted_at"), MOMENT),
         "tasks": INDICES,
         "resources": RESOURCES.codec,
-        "exclude": listed(TEXT),
+        **dict.fromkeys(("exclude", "twins"), listed(TEXT)),
         "sent": FLAG,
     },
 )

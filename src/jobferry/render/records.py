@@ -11,6 +11,8 @@ from typing import TypeVar
 _FIELD = re.compile(r"([a-z]+)=(\S*)", re.ASCII)
 _LONGEST = 4096
 _SIGNALS = range(129, 193)
+# what is no exit code says nothing, and least of all success
+_STATUS = re.compile(r"\d{1,3}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,7 @@ def parse_records(text: str) -> Mapping[str, Records]:
             records.folder_missing = True
         elif kind == "started":
             _put(records.started, _task(fields), _started(fields))
-        elif kind == "finished" and "status" in fields:
+        elif kind == "finished" and _STATUS.fullmatch(fields.get("status", "")):
             ended = _finished(fields)
             _put(records.finished, _task(fields), ended)
             if _task(fields) is None:

@@ -127,6 +127,9 @@ class Slurm:
                 # of many questions some were answered; what the others would have said is not known
                 raise SchedulerBusy(_said(words.strip(), "scontrol: "))
             return parse_scontrol(result.text, frozenset(native_ids))
+        if "accounting storage is disabled" in words:
+            # switched off since the machine was last looked over: it knows nothing, and that is an answer
+            return {}
         if result.exit_code != 0:
             raise SchedulerBusy(_said(result.words, "sacct: "))
         if result.text.startswith("No jobs in the system"):
@@ -184,8 +187,8 @@ class Slurm:
         )
 
     def explain(self, reason: str) -> str | None:
-        word = reason.strip("()").split(",")[0].split(" ")[0]
-        return REASONS.get(word)
+        words = reason.strip("()")
+        return REASONS.get(words) or REASONS.get(words.split(",")[0].split(" ")[0])
 
 
 def _resource_options(spec: JobSpec) -> Iterator[tuple[str, str | None]]:

@@ -40,7 +40,9 @@ STATES: Mapping[str, tuple[JobState, Failure | None]] = {
     "TIMEOUT": (JobState.FAILED, Failure.TIMEOUT),
 }
 
-HELD_REASONS = frozenset({"JobHeldUser", "JobHeldAdmin"})
+HELD_REASONS = frozenset(
+    {"JobHeldUser", "JobHeldAdmin", "job requeued in held state", "launch failed requeued held"}
+)
 
 REASONS: Mapping[str, str] = {
     "None": "the scheduler has not looked at it yet",
@@ -50,6 +52,8 @@ REASONS: Mapping[str, str] = {
     "DependencyNeverSatisfied": "the job it depends on did not end as it should; it can never start",
     "JobHeldUser": "it is held; `jobferry release` lets it go",
     "JobHeldAdmin": "an administrator holds it",
+    "launch failed requeued held": "its launch failed, and it is held; `jobferry release` tries again",
+    "job requeued in held state": "it was put back and is held; `jobferry release` lets it go",
     "BeginTime": "its earliest start has not come yet",
     "Reservation": "its reservation has not begun",
     "ReqNodeNotAvail": "nodes it needs are down, reserved or in maintenance",

@@ -1,0 +1,48 @@
+"""What can be told of one job, ready to be shown."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from jobferry.client import default_client
+from jobferry.job_handle import Job
+
+if TYPE_CHECKING:
+    from jobferry.explain import Explanation
+
+
+def summary(job: Job) -> dict[str, object]:
+    """Tell a job in a few fields, ready for JSON."""
+    from jobferry.model.serialize import job_summary
+
+    return job_summary(job.record)
+
+
+def details(job: Job) -> dict[str, object]:
+    """Tell all that is known of a job, ready for JSON."""
+    from jobferry.details import job_details
+
+    return job_details(job.record)
+
+
+def asked_for(job: Job) -> dict[str, str]:
+    """Tell in words what a job asks for; what it does not ask for is empty."""
+    from jobferry.details import asked_for
+
+    return asked_for(job.record)
+
+
+def elapsed(job: Job) -> timedelta | None:
+    """Tell how long a job has been running, or took; None before it began."""
+    status = job.record.status
+    if status.started_at is None:
+        return None
+    return (status.ended_at or default_client().clock.now()) - status.started_at
+
+
+def why(job: Job) -> Explanation:
+    """Say why a job waits or why it died, with what each witness says."""
+    from jobferry.explain import explain
+
+    return explain(default_client(), job.record)
