@@ -53,11 +53,6 @@ def test_time_above_the_partitions_limit(over_there: MakeMachine) -> None:
     refused(over_there(), SubmitRefused, "time limit", partition="short", time="1h")
 
 
-def test_array_above_the_clusters_limit(over_there: MakeMachine, client: Client) -> None:
-    refused(over_there(), SpecError, "MaxArraySize", array="0-3000000:1000000")
-    assert client.store.find() == []
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [
