@@ -58,9 +58,17 @@ class OpenMachine:
     def facts(self) -> MachineFacts:
         """What the machine told of itself, asked once and then remembered in the store."""
         if self._facts is None:
-            known = self._store.get_facts(self._fingerprint())
+            known = self._known_facts()
             self._facts = known if known is not None and self._is_fresh(known) else self.probe()
         return self._facts
+
+    def _known_facts(self) -> MachineFacts | None:
+        known = self._store.get_facts(self._fingerprint(self.machine.scheduler))
+        if known is None and self.machine.scheduler is not None:
+            # a job names the batch system that was found where none was named
+            found = self._store.get_facts(self._fingerprint(None))
+            known = found if found is not None and found.scheduler == self.machine.scheduler else None
+        return known
 
     def _is_fresh(self, facts: MachineFacts) -> bool:
         return facts.probed_at is not None and self.clock.now() - facts.probed_at < _KEEP_FACTS
@@ -101,7 +109,7 @@ class OpenMachine:
             root=self._absolute_root(answers),
             probed_at=self.clock.now(),
         )
-        self._store.put_facts(self._fingerprint(), facts)
+        self._store.put_facts(self._fingerprint(self.machine.scheduler), facts)
         self._facts = facts
         return facts
 
@@ -144,11 +152,11 @@ class OpenMachine:
             machine=self.machine.name,
         )
 
-    def _fingerprint(self) -> str:
+    def _fingerprint(self, scheduler: str | None) -> str:
         """Name what facts depend on; a machine that is configured otherwise is asked anew."""
         machine = self.machine
         place = f"{machine.name} {machine.transport_name} {machine.host or '-'}"
-        return f"{place} {machine.scheduler or '-'} {machine.root}"
+        return f"{place} {scheduler or '-'} {machine.root}"
 
     def _absolute_root(self, answers: Mapping[str, CommandResult]) -> str:
         for answer in (answers["root"], answers.get("login-root")):
