@@ -191,8 +191,3 @@ def _in_phase(record: JobRecord, state: JobState) -> JobRecord:
     if not _is_whole(record):
         return record
     return replace(record, status=replace(record.status, state=state))
-
-
-def part_of(record: JobRecord, submission: Submission) -> Part:
-    """Name a submission."""
-    return record.id, submission.number

@@ -8,7 +8,7 @@ from datetime import datetime
 from jobferry.clock import Clock
 from jobferry.control import Controller
 from jobferry.delivery import Delivery
-from jobferry.errors import TransportError
+from jobferry.errors import JobNotFound, TransportError
 from jobferry.model.record import JobRecord
 from jobferry.opened import OpenMachine
 from jobferry.ownership import is_abandoned
@@ -46,6 +46,7 @@ class Lookout:
 
         Raises:
             TransportError: a machine was not reached; what was known stays.
+            JobNotFound: a job was removed meanwhile.
         """
         current = self._as_stored(records)
         for opened, mine in self.by_machine(unfinished_of(current.values())).items():
@@ -66,10 +67,17 @@ class Lookout:
         return list(current.values())
 
     def _as_stored(self, records: Iterable[JobRecord]) -> dict[str, JobRecord]:
-        """Read jobs anew: a handle may have been made long ago; what was removed stays as it was."""
+        """Read jobs anew: a handle may have been made long ago.
+
+        Raises:
+            JobNotFound: one that had not ended was removed meanwhile.
+        """
         given = {record.id: record for record in records}
         going_on = [record.id for record in unfinished_of(given.values())]
-        return {**given, **{record.id: record for record in self._store.find_all(going_on)}}
+        there = {record.id: record for record in self._store.find_all(going_on)}
+        if gone := [job_id for job_id in going_on if job_id not in there]:
+            raise JobNotFound(f"{gone[0]} was removed meanwhile, by another process", job_id=gone[0])
+        return {**given, **there}
 
     def by_machine(self, records: Iterable[JobRecord]) -> dict[OpenMachine, list[JobRecord]]:
         """Group jobs by the machine they are on."""

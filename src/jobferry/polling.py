@@ -176,10 +176,12 @@ class Poller:
         def change(old: JobRecord) -> JobRecord:
             return apply(old, witnesses[old.id], decide, now)
 
-        after = self._store.update_all([record.id for record in live], change)
-        for old, new in zip(live, after, strict=True):
-            if new.state is not old.state:
-                logger.info("%s: %s -> %s", old.id, old.state, new.state)
+        # one of them may have been ended and removed by another process, which is no trouble of the others
+        after = self._store.update_those_there([record.id for record in live], change)
+        before = {record.id: record.state for record in live}
+        for record in after:
+            if record.state is not before[record.id]:
+                logger.info("%s: %s -> %s", record.id, before[record.id], record.state)
         return {record.id: record for record in after}
 
 

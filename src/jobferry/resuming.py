@@ -27,11 +27,10 @@ def find_out(delivery: Delivery, records: Sequence[JobRecord], *, look_up: bool)
         look_up: whether the batch system may be asked about those without a clear answer.
     """
     outcomes = {record.id: Outcome(record) for record in records}
-    for record in records if look_up else ():
-        for entry in record.unsent:
-            if entry.doubted_since is not None:
-                before = outcomes[record.id].record
-                outcomes[record.id] = find(delivery.machine, delivery.ledger, delivery.clock, before, entry)
+    doubts = [(r, entry) for r in records for entry in r.unsent if entry.doubted_since is not None]
+    if doubts and look_up:
+        for outcome in find(delivery.machine, delivery.ledger, delivery.clock, doubts):
+            outcomes[outcome.record.id] = outcome
     for outcome in _ask_again(delivery, [outcome.record for outcome in outcomes.values()]):
         outcomes[outcome.record.id] = outcome
     return list(outcomes.values())

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
+import pytest
+
+from jobferry.errors import JobNotFound, SchedulerBusy
 from jobferry.model.status import JobState
 from jobferry.testing import Fault
 from tests.fake.conftest import Site, Sites
@@ -160,3 +164,30 @@ def test_machine_that_wants_a_person_is_left_alone_until_somebody_logs_in(idle: 
     assert len(notices) < 3
     # one try in ten minutes, after those of the beginning
     assert tries[0] < 60
+
+
+def test_many_in_doubt_are_looked_up_with_one_question(idle: Site) -> None:
+    idle.cluster.inject(Fault.TIMED_OUT, "sbatch", times=10, taken=True)
+    idle.cluster.inject(Fault.TIMED_OUT, "sbatch", times=10)
+    with suppress(SchedulerBusy):
+        idle.machine.submit_all([idle.counted()] * 20)
+    before = (asked(idle), len(idle.cluster.called("sacct")))
+
+    idle.look_at_all(after=INTERVAL + 1)
+
+    # one for those in doubt, and one for those that are there
+    assert (before[0] + 2, before[1] + 1) == (asked(idle), len(idle.cluster.called("sacct")))
+    assert 20 == len(idle.cluster.jobs)
+    assert 20 == sum(record.native_id is not None for record in idle.client.store.find())
+
+
+def test_job_removed_by_another_process_keeps_no_other_from_being_looked_at(idle: Site) -> None:
+    first, second = idle.submit(), idle.submit()
+    record = first.record
+    first.cancel()
+    idle.look_at_all(after=INTERVAL + 1)
+    idle.client.store.remove([first.id])
+
+    with pytest.raises(JobNotFound, match="removed meanwhile"):
+        idle.client.refresh([record])
+    assert JobState.QUEUED is idle.client.refresh([second.record])[0].state

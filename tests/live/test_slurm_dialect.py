@@ -44,9 +44,9 @@ def test_job_of_any_name_is_found_by_it(slurm: SlurmRig) -> None:
 
         native_id = submit(slurm, JobSpec(command=("true",), native=("--hold",)), native_name)
 
-        found = SLURM.parse_find(ask(slurm, SLURM.find_command(native_name, FACTS)), native_name)
+        found = SLURM.parse_find(ask(slurm, SLURM.find_command([native_name], FACTS)), [native_name])
         slurm.run("scancel", native_id)
-        assert found == native_id, name
+        assert found == {native_name: native_id}, name
 
 
 def test_variables_of_a_login_do_not_stand_above_what_was_asked_for(slurm: SlurmRig) -> None:

@@ -57,7 +57,10 @@ def test_what_runs_elsewhere_is_not_gone() -> None:
 
 
 def test_job_that_was_started_is_found_by_its_record() -> None:
-    assert DIRECT.parse_find(answer(f"motd: 12:00:01 up\n{ONE}\n"), "job-0123456789ab") == ONE
+    name, gone = "a b-0123456789ab", "job-0123456789ac"
+
+    assert DIRECT.parse_find(answer(f"{ONE} {name}\n"), [name, gone]) == {name: ONE, gone: None}
+    assert DIRECT.parse_find(answer(f"motd: 12:00:01 up\n{ONE} {name}\n"), [name, gone]) == {name: ONE}
 
 
 def test_program_without_a_word_is_refused_in_ours() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -20,7 +21,6 @@ from jobferry.model.spec import JobSpec, Resources, WarningSignal, parse_array
 from jobferry.model.status import Failure, JobState
 from jobferry.schedulers.base import Observation
 from jobferry.schedulers.slurm import Slurm
-from jobferry.schedulers.slurm_answers import parse_ids
 from jobferry.schedulers.slurm_words import REASONS, REFUSALS, STATES
 from tests.schedulers.captures import load, names
 
@@ -73,7 +73,9 @@ def answer(stdout: str, code: int = 0, stderr: str = "") -> CommandResult:
 def asked_id(name: str) -> str:
     """Find the one id that a capture asks for."""
     queue = load(f"{REAL}/squeue-{name}").text
-    return parse_ids("\n".join(line.partition("|")[0] for line in queue.splitlines()))[0]
+    found = re.search(r"^\d+", queue, re.MULTILINE)
+    assert found is not None
+    return found[0]
 
 
 def queue_of(name: str) -> Mapping[int | None, Observation]:
@@ -334,7 +336,7 @@ def test_no_line_can_break_the_readers(text: str) -> None:
         with suppress(ParseError):
             read(said, ["7", "0", "1"])
     with suppress(SchedulerBusy):
-        SLURM.parse_find(said, "job-0123456789ab")
+        SLURM.parse_find(said, ["job-0123456789ab"])
 
 
 @given(st.lists(st.text(max_size=20).filter(lambda text: "|" not in text), min_size=5, max_size=6))
@@ -352,15 +354,25 @@ def test_no_field_can_break_the_readers(fields: list[str]) -> None:
 def test_job_is_found_by_its_name() -> None:
     name = "unique-name-0123456789ab"
 
-    assert SLURM.parse_find(load(f"{REAL}/find-known"), name) == "1"
-    assert SLURM.parse_find(load(f"{REAL}/find-unknown"), name) is None
-    assert SLURM.parse_find(answer("motd 12\n17_4\n17_[5-9]\n", 1), name) == "17"
+    assert SLURM.parse_find(load(f"{REAL}/find-known"), [name]) == {name: "1"}
+    assert SLURM.parse_find(load(f"{REAL}/find-unknown"), [name]) == {name: None}
+
+
+def test_jobs_are_looked_up_together_and_only_what_is_certain_is_absent() -> None:
+    here, gone = "a b-0123456789ab", "c|d-0123456789ac"
+    rows = f"17_4|{here}\n17_[5-9]|{here}\n"
+
+    assert SLURM.parse_find(answer(rows), [here, gone]) == {here: "17", gone: None}
+    # with a banner, or half an answer, what was found counts, and what was not is not known
+    assert SLURM.parse_find(answer(f"motd 12\n{rows}"), [here, gone]) == {here: "17"}
+    assert SLURM.parse_find(answer(rows, 1), [here, gone]) == {here: "17"}
+    assert f"{here},{gone}" in SLURM.find_command([here, gone], ACCOUNTING).argv
 
 
 @pytest.mark.parametrize("name", ["find-frozen", "find-gone", "find-accounting-gone"])
 def test_search_that_failed_does_not_say_unknown(name: str) -> None:
     with pytest.raises(SchedulerBusy):
-        SLURM.parse_find(load(f"{REAL}/{name}"), "unique-name-0123456789ab")
+        SLURM.parse_find(load(f"{REAL}/{name}"), ["unique-name-0123456789ab"])
 
 
 def test_name_is_written_as_it_is_looked_up() -> None:
@@ -369,7 +381,7 @@ def test_name_is_written_as_it_is_looked_up() -> None:
     directives = SLURM.directives(JobSpec(command=("true",)), name)
 
     assert '--job-name="a_ b-0123456789ab"' in directives
-    assert "a_ b-0123456789ab" in SLURM.find_command(name, ACCOUNTING).argv
+    assert "a_ b-0123456789ab" in SLURM.find_command([name], ACCOUNTING).argv
 
 
 # -- submitting

@@ -334,11 +334,11 @@ def test_a_locked_store_can_be_tried_again(store: Store, path: Path, monkeypatch
     other.execute("BEGIN IMMEDIATE")
 
     with pytest.raises(StoreError) as caught:
-        store.note_poll("narval", NOW)
+        store.machines.note_room("narval", 3, NOW)
 
     other.close()
     assert caught.value.transient
-    store.note_poll("narval", NOW)
+    store.machines.note_room("narval", 3, NOW)
 
 
 def test_a_commit_waits_for_the_disk(store: Store) -> None:

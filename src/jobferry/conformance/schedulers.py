@@ -161,21 +161,21 @@ class _Asking(_Table):
     def test_empty_answer_is_no_error(self) -> None:
         assert {} == self.scheduler.parse_status(_answer(""), self.ids)
         assert {} == self.scheduler.parse_history(_answer(""), self.ids)
-        assert self.scheduler.parse_find(_answer(""), f"job-{JOB}") is None
+        assert {f"job-{JOB}": None} == self.scheduler.parse_find(_answer(""), [f"job-{JOB}"])
 
     def test_answer_that_cannot_be_read_is_no_empty_queue(self) -> None:
         for garbage in (*BANNERS[1:], "Segmentation fault\n", "\x00\xff\n", "{}\n"):
             with pytest.raises((ParseError, SchedulerBusy)):
                 self.scheduler.parse_status(_answer(garbage), self.ids)
             with pytest.raises(SchedulerBusy):
-                self.scheduler.parse_find(_answer(garbage), f"job-{JOB}")
+                self.scheduler.parse_find(_answer(garbage), [f"job-{JOB}"])
 
     def test_failed_question_never_looks_like_an_empty_queue(self) -> None:
         for code, said in self.failed_queries:
             with pytest.raises(SchedulerBusy):
                 self.scheduler.parse_status(_answer("", code, said), self.ids)
             with pytest.raises(SchedulerBusy):
-                self.scheduler.parse_find(_answer("", code, said), f"job-{JOB}")
+                self.scheduler.parse_find(_answer("", code, said), [f"job-{JOB}"])
             if self.scheduler.capabilities.history:
                 with pytest.raises(SchedulerBusy):
                     self.scheduler.parse_history(_answer("", code, said), self.ids)
@@ -266,9 +266,9 @@ class _Rendering(_Table):
 
     def test_job_is_looked_up_by_what_makes_its_name_unique(self) -> None:
         for name in HOSTILE:
-            command = self.scheduler.find_command(f"{name}-{JOB}", self.facts)
+            command = self.scheduler.find_command([f"{name}-{JOB}", f"{name}-{JOB}.2"], self.facts)
 
-            assert JOB in " ".join(command.argv)
+            assert 2 == " ".join(command.argv).count(JOB)
 
     def script(self, spec: JobSpec) -> str:
         return launch_script(spec, JOB, Machine(name="here"), self.scheduler)

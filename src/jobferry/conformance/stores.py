@@ -38,7 +38,48 @@ def with_tasks(record: JobRecord, *states: JobState) -> JobRecord:
     return replace(record, spec=replace(record.spec, array=parse_array("0-9")), tasks=tasks)
 
 
-class StoreSuite:
+class _MachineNotesSuite:
+    """What is kept of machines."""
+
+    def test_facts_are_kept_for_each_machine(self, store: Store) -> None:
+        facts = MachineFacts(scheduler="slurm", partitions=("a",), probed_at=NOW)
+
+        store.put_facts("narval", facts)
+
+        assert facts == store.get_facts("narval")
+        assert store.get_facts("gaia") is None
+
+    def test_one_of_all_may_ask_once_in_the_interval(self, store: Store) -> None:
+        interval = timedelta(seconds=30)
+
+        assert store.machines.claim_poll("narval", NOW, interval)
+        assert not store.machines.claim_poll("narval", NOW + interval / 2, interval)
+        assert store.machines.claim_poll("gaia", NOW, interval)
+        assert store.machines.claim_poll("narval", NOW + interval, interval)
+
+    def test_clock_that_was_put_right_does_not_stop_the_asking(self, store: Store) -> None:
+        interval = timedelta(seconds=30)
+        store.machines.claim_poll("narval", NOW + timedelta(days=1), interval)
+
+        assert store.machines.claim_poll("narval", NOW, interval)
+
+    def test_each_failure_doubles_the_pause_until_an_answer(self, store: Store) -> None:
+        interval = timedelta(seconds=30)
+        for _ in range(2):
+            store.machines.note_busy("narval", "no", NOW)
+        store.machines.claim_poll("narval", NOW, interval)
+
+        assert not store.machines.claim_poll("narval", NOW + 3.9 * interval, interval)
+        trouble = store.machines.trouble("narval")
+        assert trouble is not None
+        assert ("no", NOW, False) == (trouble.words, trouble.since, trouble.needs_person)
+
+        store.machines.note_answer("narval")
+        assert store.machines.trouble("narval") is None
+        assert store.machines.claim_poll("narval", NOW + interval, interval)
+
+
+class StoreSuite(_MachineNotesSuite):
     """The contract of a store; its fixture `store` gives a new and empty one each time."""
 
     @pytest.fixture
@@ -207,22 +248,6 @@ class StoreSuite:
 
         assert store.get(first.id).tasks == {}
         assert {first.id, second.id} == set(store.find_ids())
-
-    def test_facts_are_kept_for_each_machine(self, store: Store) -> None:
-        facts = MachineFacts(scheduler="slurm", partitions=("a",), probed_at=NOW)
-
-        store.put_facts("narval", facts)
-        store.note_poll("narval", NOW)
-
-        assert facts == store.get_facts("narval")
-        assert store.get_facts("gaia") is None
-
-    def test_polls_are_noted_for_each_machine(self, store: Store) -> None:
-        store.note_poll("narval", NOW - timedelta(seconds=30))
-        store.note_poll("narval", NOW)
-
-        assert store.last_poll("narval") == NOW
-        assert store.last_poll("gaia") is None
 
     def test_a_closed_store_opens_again(self, store: Store) -> None:
         records = make_records(1)

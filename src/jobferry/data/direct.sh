@@ -102,13 +102,17 @@ jf_orphans() {
     done 2>/dev/null
 }
 
-# jf_direct_find NAME: print the native id of the job of that unique name, if it was ever started
+# jf_direct_find NAME...: print the native id and the name of each job of those unique names that was ever started
 jf_direct_find() {
-    jf_name=${1##*-}
-    case $jf_name in
-        *.*) jf_name=${jf_name%.*}/runs/${jf_name#*.} ;;
-    esac
-    cat "$JF_ROOT/jobs/$jf_name/state/job.claim/owner" 2>/dev/null || :
+    for jf_name in "$@"; do
+        jf_folder=${jf_name##*-}
+        case $jf_folder in
+            *.*) jf_folder=${jf_folder%.*}/runs/${jf_folder#*.} ;;
+        esac
+        jf_owner=
+        { IFS= read -r jf_owner <"$JF_ROOT/jobs/$jf_folder/state/job.claim/owner"; } 2>/dev/null || :
+        [ -z "$jf_owner" ] || printf '%s %s\n' "$jf_owner" "$jf_name"
+    done
 }
 
 jf_split() {

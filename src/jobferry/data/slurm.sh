@@ -29,8 +29,8 @@ jf_sbatch() {
     sbatch "$@" "$jf_script"
 }
 
-# jf_slurm_find NAME [accounting]: print the ids of the jobs of that name; fail when anybody asked fails
+# jf_slurm_find NAMES [accounting]: print ids and names of the jobs of those names; fail when anybody asked fails
 jf_slurm_find() {
-    squeue --me --noheader --states=all --name="$1" --format=%F || return
-    [ -z "${2-}" ] || sacct -nPX --name="$1" --starttime=now-30days --format=JobID
+    squeue --me --noheader --states=all --name="$1" --format='%F|%j' || return
+    [ -z "${2-}" ] || sacct -nPX --name="$1" --starttime=now-30days --format=JobID,JobName
 }

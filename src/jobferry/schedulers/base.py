@@ -106,15 +106,17 @@ class Scheduler(Protocol):
 
     def parse_history(self, result: CommandResult, native_ids: Sequence[str]) -> Answer: ...
 
-    def find_command(self, native_name: str, facts: MachineFacts) -> Command:
-        """Look a job up by its unique name, in the queue and in accounting where there is one."""
+    def find_command(self, native_names: Sequence[str], facts: MachineFacts) -> Command:
+        """Look jobs up by their unique names, in the queue and in accounting where there is one."""
         ...
 
-    def parse_find(self, result: CommandResult, native_name: str) -> str | None:
-        """Return the native id found, None when it is certainly unknown.
+    def parse_find(self, result: CommandResult, native_names: Sequence[str]) -> Mapping[str, str | None]:
+        """Map names to the native ids found, and to None when they are certainly unknown.
+
+        Where the look-up failed in part, what is not known is not in the answer.
 
         Raises:
-            SchedulerBusy: the look-up itself failed.
+            SchedulerBusy: the look-up failed, or cannot be read, and found nothing.
         """
         ...
 

@@ -21,6 +21,7 @@ STATES: Mapping[str, JobState] = {"R": JobState.RUNNING}
 # HOST:PID:START:JOB, see data/direct.sh
 _ID = re.compile(rf"^[ \t]*([^\s:]+:\d+:\w+:[0-9a-z]{{{ID_LENGTH}}})[ \t\r]*$", re.MULTILINE | re.ASCII)
 _STATUS = re.compile(r"^[ \t]*([^\s:]+:\d+:\w+:\w+) (\S+)[ \t\r]*$", re.MULTILINE | re.ASCII)
+_FOUND = re.compile(rf"^[ \t]*([^\s:]+:\d+:\w+:[0-9a-z]{{{ID_LENGTH}}}) (.*?)\r?$", re.MULTILINE | re.ASCII)
 # what a killed process leaves behind
 _KILLED = range(129, 193)
 
@@ -92,16 +93,18 @@ class Direct:
     def parse_history(self, result: CommandResult, native_ids: Sequence[str]) -> Answer:
         return {}
 
-    def find_command(self, native_name: str, facts: MachineFacts) -> Command:
-        return Command(argv=("jf_direct_find", native_name))
+    def find_command(self, native_names: Sequence[str], facts: MachineFacts) -> Command:
+        return Command(argv=("jf_direct_find", *native_names))
 
-    def parse_find(self, result: CommandResult, native_name: str) -> str | None:
-        if result.exit_code != 0:
+    def parse_find(self, result: CommandResult, native_names: Sequence[str]) -> Mapping[str, str | None]:
+        seen = {name: native_id for native_id, name in _FOUND.findall(result.text)}
+        found = {name: seen[name] for name in native_names if name in seen}
+        unread = [line for line in result.text.splitlines() if line.strip() and not _FOUND.match(line)]
+        if result.exit_code == 0 and not unread:
+            return {name: found.get(name) for name in native_names}
+        if not found:
             raise SchedulerBusy(result.words or "the job's folder could not be read")
-        found = _ID.findall(result.text)
-        if not found and result.stdout.strip():
-            raise SchedulerBusy(f"the job's folder holds no id: {result.words}")
-        return found[-1] if found else None
+        return found
 
     def cancel_command(self, native_ids: Sequence[str]) -> Command:
         return Command(argv=("jf_direct_cancel", *native_ids))

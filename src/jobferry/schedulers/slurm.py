@@ -15,7 +15,7 @@ from jobferry.model.retry import requeues
 from jobferry.model.spec import JobSpec, format_array
 from jobferry.model.units import format_memory, format_time
 from jobferry.schedulers.base import Answer, Capabilities
-from jobferry.schedulers.slurm_answers import parse_accounting, parse_ids, parse_queue, parse_scontrol
+from jobferry.schedulers.slurm_answers import parse_accounting, parse_names, parse_queue, parse_scontrol
 from jobferry.schedulers.slurm_words import AMBIGUOUS, LIMITS, OURS, REASONS, REFUSALS, quote_word
 
 _QUEUE_FORMAT = "%i|%T|%S|%N|%r|%j"
@@ -136,17 +136,20 @@ class Slurm:
             return {}
         return parse_accounting(result.text, frozenset(native_ids))
 
-    def find_command(self, native_name: str, facts: MachineFacts) -> Command:
-        name = _job_name(native_name)
-        return Command(argv=("jf_slurm_find", name, *(["accounting"] if facts.accounting else [])))
+    def find_command(self, native_names: Sequence[str], facts: MachineFacts) -> Command:
+        names = ",".join(map(_job_name, native_names))
+        return Command(argv=("jf_slurm_find", names, *(["accounting"] if facts.accounting else [])))
 
-    def parse_find(self, result: CommandResult, native_name: str) -> str | None:
-        if found := parse_ids(result.text):
-            return found[-1]
-        if result.exit_code != 0 or result.stdout.strip():
+    def parse_find(self, result: CommandResult, native_names: Sequence[str]) -> Mapping[str, str | None]:
+        seen, is_whole = parse_names(result.text)
+        asked = {name: _job_name(name) for name in native_names}
+        found = {name: seen[written] for name, written in asked.items() if written in seen}
+        if result.exit_code == 0 and is_whole:
+            return {name: found.get(name) for name in native_names}
+        if not found:
             # what cannot be read does not say that there is no such job
             raise SchedulerBusy(_said(result.words, "looking the job up: "))
-        return None
+        return found
 
     # -- control
 

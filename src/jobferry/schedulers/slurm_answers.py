@@ -42,10 +42,19 @@ def parse_accounting(text: str, wanted: frozenset[str]) -> Answer:
     return answer
 
 
-def parse_ids(text: str) -> list[str]:
-    """Read rows that hold nothing but an id; tasks of an array give the array's."""
-    matches = (_ID.fullmatch(line.strip()) for line in text.splitlines())
-    return [match[1] for match in matches if match]
+def parse_names(text: str) -> tuple[dict[str, str], bool]:
+    """Read rows of ``id|name`` into name -> id, the last one of each; also say whether all could be read."""
+    found: dict[str, str] = {}
+    is_whole = True
+    for line in text.splitlines():
+        shown, bar, name = line.strip().partition("|")
+        match = _ID.fullmatch(shown)
+        if match is not None and bar:
+            # tasks of an array give the array's
+            found[name] = match[1]
+        elif shown:
+            is_whole = False
+    return found, is_whole
 
 
 def _rows(text: str, width: int) -> Iterator[tuple[str, tuple[int | None, ...], list[str]]]:

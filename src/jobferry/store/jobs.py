@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Unpack
 
@@ -24,7 +23,7 @@ from jobferry.model.serialize import (
 )
 from jobferry.model.status import JobStatus
 from jobferry.store.database import Database
-from jobferry.store.filters import EPOCH, Filters, microseconds, storable, where_clause
+from jobferry.store.filters import Filters, microseconds, storable, where_clause
 from jobferry.store.machines import MachineNotes
 
 _SHOWN_CANDIDATES = 5
@@ -147,18 +146,31 @@ class Store:
             JobNotFound: one of them is not there; nothing is written.
         """
         with self._database.writing() as connection:
-            done = []
-            for id in ids:
-                found = self._read_with(connection, "WHERE id = ?", (storable(id),))
-                if not found:
-                    raise _not_found(id)
-                changed = change(found[0])
-                if changed is not found[0]:
-                    changed = replace(changed, revision=found[0].revision + 1)
-                    connection.execute(_UPDATE, _row(changed))
-                    _put_changed_tasks(connection, changed)
-                done.append(changed)
-            return done
+            done = {id: self._step(connection, id, change) for id in ids}
+            if gone := [id for id, record in done.items() if record is None]:
+                raise _not_found(gone[0])
+            return [record for record in done.values() if record is not None]
+
+    def update_those_there(
+        self, ids: Sequence[str], change: Callable[[JobRecord], JobRecord]
+    ) -> list[JobRecord]:
+        """Change many jobs likewise; those that were removed meanwhile are left out."""
+        with self._database.writing() as connection:
+            done = [self._step(connection, id, change) for id in ids]
+            return [record for record in done if record is not None]
+
+    def _step(
+        self, connection: sqlite3.Connection, id: str, change: Callable[[JobRecord], JobRecord]
+    ) -> JobRecord | None:
+        found = self._read_with(connection, "WHERE id = ?", (storable(id),))
+        if not found:
+            return None
+        changed = change(found[0])
+        if changed is not found[0]:
+            changed = replace(changed, revision=found[0].revision + 1)
+            connection.execute(_UPDATE, _row(changed))
+            _put_changed_tasks(connection, changed)
+        return changed
 
     def find(self, **filters: Unpack[Filters]) -> list[JobRecord]:
         """Read the jobs that pass all filters, newest last."""
@@ -189,21 +201,16 @@ class Store:
 
     def get_facts(self, machine_name: str) -> MachineFacts | None:
         """Read what a machine told of itself; None when it never was asked."""
-        facts = self._machine_column("facts", machine_name)
-        return None if facts is None else facts_from_json(str(facts))
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT facts FROM machines WHERE name = ?", (machine_name,)).fetchone()
+        return None if row is None or row[0] is None else facts_from_json(row[0])
 
     def put_facts(self, machine_name: str, facts: MachineFacts) -> None:
         """Keep what a machine told of itself."""
-        self._set_machine_column("facts", machine_name, facts_to_json(facts))
-
-    def last_poll(self, machine_name: str) -> datetime | None:
-        """Tell when any process last asked a machine about jobs; UTC."""
-        polled_at = self._machine_column("polled_at", machine_name)
-        return None if polled_at is None else EPOCH + timedelta(microseconds=int(polled_at))
-
-    def note_poll(self, machine_name: str, at: datetime) -> None:
-        """Keep when a machine was asked about jobs."""
-        self._set_machine_column("polled_at", machine_name, microseconds(at))
+        with self._database.writing() as connection:
+            connection.execute("INSERT OR IGNORE INTO machines (name) VALUES (?)", (machine_name,))
+            written = (facts_to_json(facts), machine_name)
+            connection.execute("UPDATE machines SET facts = ? WHERE name = ?", written)
 
     def close(self) -> None:
         """Close the file in all threads of this process; the next call opens it again."""
@@ -231,16 +238,6 @@ class Store:
             return replace(record_from_json(text), revision=revision, tasks=tasks)
         except StoreError as exc:
             raise StoreError(f"{exc} ({id} in {self.path})", hint=exc.hint, job_id=id) from exc
-
-    def _machine_column(self, column: str, name: str) -> str | int | None:
-        with self._database.reading() as connection:
-            row = connection.execute(f"SELECT {column} FROM machines WHERE name = ?", (name,)).fetchone()
-        return row[0] if row else None
-
-    def _set_machine_column(self, column: str, name: str, value: object) -> None:
-        with self._database.writing() as connection:
-            connection.execute("INSERT OR IGNORE INTO machines (name) VALUES (?)", (name,))
-            connection.execute(f"UPDATE machines SET {column} = ? WHERE name = ?", (value, name))
 
 
 def _row(record: JobRecord) -> dict[str, object]:
