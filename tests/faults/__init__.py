@@ -22,6 +22,8 @@ test_cut_many        the same, with fifty jobs in one request
 test_cut_resume      the same, of the client that looks up what is in doubt
 test_cut_fetch       the same while outputs are fetched, in the answer or in a stream of their own
 test_cut_cancel      the same while a job is cancelled
+test_cut_parts       the same, and kills, where what waited here is sent, an array goes in parts, a job is
+                     tried again
 test_kill            the client itself, killed with SIGKILL at a line of its code
 test_together        nothing: two or twenty processes at once on one store
 test_wire            a TCP connection to a real sshd (live)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from tests.faults.bench import Bench, Figures
 from tests.faults.points import sample
 from tests.faults.test_cut_cancel import Running
 from tests.faults.test_cut_fetch import Outputs, carry_on
+from tests.faults.test_cut_parts import leave_failed, leave_waiting, prime
 from tests.rigs.sshd import is_root
 
 pytestmark = pytest.mark.timeout(300)
@@ -196,3 +197,39 @@ def test_wrong_clock_over_there_neither_ends_nor_keeps_a_job(astray: Bench) -> N
     states = {record.spec.name: record.state for record in astray.find()}
     assert JobState.CANCELLED is states["k0000"] or astray.runs("k0000", "end")
     assert JobState.COMPLETED is states["k0001"]
+
+
+@pytest.mark.xfail(strict=True, reason="what waited here is refused for ever when its folder finds no room")
+def test_disk_that_is_full_when_a_waiting_job_is_sent_leaves_it_waiting(small: Bench, disk: Disk) -> None:
+    left = leave_waiting(small, "k0000")
+    small.figures.points += 1
+    disk.fill()
+    client, _ = small.connect()
+    with suppress(JobferryError):
+        client.refresh([client.store.get(left)])
+
+    disk.free()
+    small.carry_on()
+    small.judge()
+
+    assert {} == small.figures.faults
+
+
+@pytest.mark.xfail(
+    strict=True, reason="its launch script is not there, which counts as the batch system's no"
+)
+def test_disk_that_is_full_when_a_job_is_tried_again_costs_no_attempt(small: Bench, disk: Disk) -> None:
+    prime(small, leave_waiting)
+    left = leave_failed(small, "k0000")
+    small.figures.points += 1
+    small.clock.advance(1)
+    disk.fill()
+    client, _ = small.connect()
+    with suppress(JobferryError):
+        client.refresh([client.store.get(left)])
+
+    disk.free()
+    small.carry_on()
+    small.judge()
+
+    assert {} == small.figures.faults

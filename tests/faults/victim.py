@@ -42,6 +42,10 @@ WATCHED = (
     "results.py",
     "opened.py",
     "polling.py",
+    "looking.py",
+    "judging.py",
+    "retrying.py",
+    "parts.py",
     "store/",
     "transports/",
     "staging/",
@@ -119,7 +123,11 @@ def _refresh(client: Client, _: Machine, each: Mapping[str, Any]) -> None:
     client.refresh([client.store.get(each["id"])], force=True)
 
 
-VERBS = {"submit": _submit, "refresh": _refresh, "cancel": _cancel, "fetch": _fetch}
+def _look(client: Client, _: Machine, each: Mapping[str, Any]) -> None:
+    client.refresh([client.store.get(each["id"])])
+
+
+VERBS = {"submit": _submit, "refresh": _refresh, "look": _look, "cancel": _cancel, "fetch": _fetch}
 
 if __name__ == "__main__":
     main()
