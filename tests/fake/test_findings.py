@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -328,10 +329,10 @@ class BusyStore(Store):
         super().__init__(path)
         self._before: list[Callable[[], None]] = [before]
 
-    def update_all(self, ids: object, change: object) -> list[JobRecord]:
+    def update_all(self, *what: Any, **how: Any) -> list[JobRecord]:
         while self._before:
             self._before.pop()()
-        return super().update_all(ids, change)  # type: ignore[arg-type]
+        return super().update_all(*what, **how)
 
 
 @pytest.mark.xfail(strict=True, reason="one job that is gone stops the verdicts on all the others")
