@@ -120,7 +120,8 @@ class Client:
         return Delivery(opened, self.store, self.clock, self._dependencies)
 
     def _dependencies(self, record: JobRecord) -> Mapping[str, Sequence[str]]:
-        if not record.spec.dependencies:
+        if not record.spec.dependencies or any(entry.status.started_at for entry in record.attempts):
+            # what it waited for was met when it first began
             return {}
         try:
             named = [self.store.resolve(entry.job_id) for entry in record.spec.dependencies]

@@ -12,7 +12,7 @@ from jobferry.model.record import JobRecord
 from jobferry.model.status import JobState, JobStatus
 from jobferry.model.submission import Submission
 from jobferry.opened import OpenMachine
-from jobferry.parts import end_parts
+from jobferry.parts import end_parts, unfinished
 from jobferry.render.program import Program
 from jobferry.store import Store
 
@@ -44,7 +44,18 @@ class Controller:
         return [replace(record, cancelled_at=record.cancelled_at or now) for record in asked]
 
     def hold(self, records: Sequence[JobRecord]) -> list[JobRecord]:
-        """Keep waiting jobs from starting."""
+        """Keep waiting jobs from starting.
+
+        Raises:
+            SpecError: part of one waits here, and would start all the same.
+        """
+        for record in records:
+            if record.native_ids and record.unsent:
+                raise SpecError(
+                    f"part of {record.id} is not in the batch system's queue yet, and cannot be held",
+                    hint=f"`jobferry why {record.id}`, and hold it when all of it is there",
+                    job_id=record.id,
+                )
         return self._act(records, self._machine.scheduler.hold_command)
 
     def release(self, records: Sequence[JobRecord]) -> list[JobRecord]:
@@ -79,11 +90,16 @@ class Controller:
                 hint=f"`jobferry why {kept[0]}`",
                 job_id=kept[0],
             )
-        command_of_all = command(_ids(records))
+        # what has ended is neither held nor let go
+        ids = _live_ids(records)
+        if not ids:
+            return list(records)
+        # made before a shell is opened: a dialect may refuse it
+        command_of_all = command(ids)
         program = Program()
         program.section("act", command_of_all)
         answer = self._machine.ask(program).get("act", CommandResult(exit_code=1))
-        if answer.exit_code != 0:
+        if answer.exit_code != 0 and not _is_over(answer):
             raise self._refused(answer, records)
         return list(records)
 
@@ -133,12 +149,29 @@ def check_ended(record: JobRecord) -> None:
         )
 
 
+_OVER = ("already complet", "already finished", "invalid job id")
+
+
 def _is_over(answer: CommandResult) -> bool:
     # a job that ended in the meantime is no failure of cancelling it
     said = answer.stderr.decode("utf-8", "replace").lower().splitlines()
-    errors = [line for line in said if "error" in line]
-    return bool(errors) and all("already complet" in line or "invalid job id" in line for line in errors)
+    # scontrol also tells of the tasks it did it to: `1_2: No error`; its last line sums up
+    told = [line for line in said if any(word in line for word in ("error", "invalid", "finished"))]
+    errors = [line for line in told if not line.endswith(": no error")]
+    return bool(errors) and all(any(words in line for words in _OVER) for line in errors)
 
 
 def _ids(records: Sequence[JobRecord]) -> list[str]:
     return [native_id for record in records for native_id in record.native_ids]
+
+
+def _live_ids(records: Sequence[JobRecord]) -> list[str]:
+    """List the ids of what has not ended, of an array in parts those with such a task."""
+    live = []
+    for record in records:
+        covering = record.covering()
+        entries = {entry.number: entry for entry in (covering[task] for task, _ in unfinished(record))}
+        live += [
+            id for entry in entries.values() if entry.native_id for id in (entry.native_id, *entry.twins)
+        ]
+    return live

@@ -11,6 +11,7 @@ from jobferry.drafts import DependencyFailed, NotSubmitted
 from jobferry.errors import JobferryError, SpecError, SubmitLimit, SubmitRefused
 from jobferry.ledger import Ledger
 from jobferry.model.record import JobRecord
+from jobferry.model.spec import Dependency
 from jobferry.model.status import Failure, JobState
 from jobferry.model.submission import Submission
 from jobferry.opened import OpenMachine
@@ -27,6 +28,8 @@ Dependencies = Callable[[JobRecord], Awaited]
 Batch = Mapping[str, tuple[int, ...]]
 """What goes in one request: jobs by their ids, and the numbers of their submissions."""
 
+# many jobs may follow the same ones, and each look at those is a request
+_Known = dict[tuple[Dependency, ...], Awaited | NotSubmitted]
 # a batch system whose limit is not known is felt for by halves: that ends long before this
 _MOST_STEPS = 64
 
@@ -51,11 +54,12 @@ class Delivery:
             SpecError: a job cannot be run there.
         """
         ready = []
+        known: _Known = {}
         for record in records:
             check_inputs(record.spec)
             divided = split(record, self.machine.facts.max_array_size)
             make_payload(divided, divided.submissions, self.machine.scheduler, {})
-            ready.append(self._after_others(divided))
+            ready.append(self._after_others(divided, known))
         return ready
 
     def send(self, records: Sequence[JobRecord], progress: Progress | None = None) -> list[Outcome]:
@@ -65,6 +69,7 @@ class Delivery:
             JobferryError: it failed before anything was sent; the jobs are certainly not taken.
         """
         outcomes = {record.id: Outcome(record) for record in records}
+        self._room.heed(records)
         size = self._first_size(records)
         felt, stuck = False, set[str]()
         for step in range(_MOST_STEPS):
@@ -82,7 +87,7 @@ class Delivery:
                 outcomes[outcome.record.id] = _joined(outcomes[outcome.record.id], outcome)
             # those in other hands, and those that wait for a job that is not sent itself
             stuck |= batch.keys() - {outcome.record.id for outcome in done if not outcome.stuck}
-            full = [self._places(outcome.record, number) for outcome in done for number in outcome.full]
+            full = [_places(outcome.record, number) for outcome in done for number in outcome.full]
             felt = felt or bool(full)
             size = self._next_size(size, full, felt=felt)
             outcomes = {outcome.record.id: outcome for outcome in self._kept_back(outcomes.values())}
@@ -99,7 +104,7 @@ class Delivery:
         taken = 0
         for record in records:
             for entry in ready(record):
-                places = self._places(record, entry.number)
+                places = _places(record, entry.number)
                 if size is not None and taken + places > size:
                     if taken or size < 1:
                         return numbers
@@ -114,14 +119,11 @@ class Delivery:
     def _part_of(self, record: JobRecord, entry: Submission, size: int) -> Batch:
         largest = self.machine.facts.max_array_size
         waits = entry.waits or NO_ROOM
-        after = self.ledger.cut((record.id, entry.number), size, waits, largest)
-        first = next(e for e in after.submissions if self._places(after, e.number) == size and e.waits)
+        supervised = self.machine.scheduler.capabilities.supervised
+        part = (record.id, entry.number)
+        after = self.ledger.cut(part, size, waits, largest, own_runs=supervised)
+        first = next(e for e in after.submissions if _places(after, e.number) == size and e.waits)
         return {record.id: (first.number,)}
-
-    @staticmethod
-    def _places(record: JobRecord, number: int) -> int:
-        entry = next(entry for entry in record.submissions if entry.number == number)
-        return len(record.tasks_of(entry)) or 1
 
     def _first_size(self, records: Sequence[JobRecord]) -> int | None:
         """Decide how much is tried first: all, what there is room for, or one where there was none before."""
@@ -186,6 +188,7 @@ class Delivery:
             may_try: whether a refusal may be risked where the last try met the machine's limit.
         """
         # where a limit was met before, another try costs a refusal: not more often than one may ask
+        self._room.heed(records)
         may_try = may_try or not any(_met_limit(record) for record in records)
         if not records or self._room.left() == 0 or not (may_try or self._room.left()):
             return []
@@ -216,14 +219,25 @@ class Delivery:
             kept.append(replace(outcome, record=record))
         return kept
 
-    def _after_others(self, record: JobRecord) -> JobRecord:
+    def _after_others(self, record: JobRecord, known: _Known) -> JobRecord:
         """Keep a job back that follows one which the batch system does not have yet."""
-        try:
-            self._awaited[record.id] = self._dependencies(record)
-        except NotSubmitted as error:
-            parts = (replace(entry, waits=error.message) for entry in record.submissions)
+        others = record.spec.dependencies
+        if others not in known:
+            try:
+                known[others] = self._dependencies(record)
+            except NotSubmitted as error:
+                known[others] = error
+        found = known[others]
+        if isinstance(found, NotSubmitted):
+            parts = (replace(entry, waits=found.message) for entry in record.submissions)
             return record.with_submissions(*parts)
+        self._awaited[record.id] = found
         return record
+
+
+def _places(record: JobRecord, number: int) -> int:
+    entry = next(entry for entry in record.submissions if entry.number == number)
+    return len(record.tasks_of(entry)) or 1
 
 
 def ready(record: JobRecord) -> list[Submission]:

@@ -72,12 +72,16 @@ def awaited_ids(record: JobRecord, others: Sequence[JobRecord]) -> Mapping[str, 
             )
         if other.state.final:
             _check_outcome(other, dependency.kind)
-        elif other.unsent:
+        elif other.unsent or (dependency.kind is DependencyKind.AFTEROK and _has_failed_in_part(other)):
             raise NotSubmitted(
                 f"waits here until {other.id} has been submitted", hint=f"`jobferry why {other.id}`"
             )
         else:
-            wanted.setdefault(dependency.kind.value, []).extend(other.native_ids)
+            ids = other.native_ids
+            if dependency.kind is DependencyKind.AFTEROK and other.spec.array is None:
+                # a twin leaves without success; the one that counts is the one that runs
+                ids = ids[:1]
+            wanted.setdefault(dependency.kind.value, []).extend(ids)
     return wanted
 
 
@@ -87,6 +91,12 @@ class NotSubmitted(SpecError):
 
 class DependencyFailed(SpecError):
     """A job that is waited for has not ended as it should have."""
+
+
+def _has_failed_in_part(other: JobRecord) -> bool:
+    """Whether a native array of which tasks failed still counts, so that `afterok` of it is never met."""
+    failed = {(attempt.run, attempt.native_id) for attempt in other.attempts if attempt.task is not None}
+    return any((entry.run, entry.native_id) in failed for entry in other.current)
 
 
 def _check_outcome(other: JobRecord, kind: DependencyKind) -> None:

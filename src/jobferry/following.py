@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jobferry.errors import TransportError
 from jobferry.logs import LogFile, follow, log_files, read_last
 from jobferry.model.record import JobRecord
+from jobferry.watch import LOGIN_AGAIN, await_person, needs_login
 
 if TYPE_CHECKING:
     from jobferry.client import Client
@@ -39,6 +40,7 @@ class Follower:
         self._notice = notice or (lambda text: None)
         self._seen: JobRecord | None = None
         self._pause = 0.0
+        self._reached = self._told = False
 
     def follow(
         self,
@@ -52,7 +54,7 @@ class Follower:
         """Follow a job until it has ended; begins `lines` before the present end.
 
         Raises:
-            TransportError: the machine was not reached in the first place, or wants a person.
+            TransportError: the machine was not reached in the first place.
         """
         self._seen = record
         while not record.state.submitted:
@@ -72,22 +74,33 @@ class Follower:
 
         while True:
             try:
-                return follow(machine, files, self._look, hand_on)
+                return follow(machine, record, files, self._look, hand_on)
             except TransportError as error:
                 self._wait_for_link(error)
 
     def _look(self, record: JobRecord) -> JobRecord:
         looked = self._client.refresh([record])[0]
-        self._pause = 0.0
+        self._pause, self._reached, self._told = 0.0, True, False
         if self._seen is None or looked.state is not self._seen.state:
             self._on_change(looked)
         self._seen = looked
         return looked
 
     def _wait_for_link(self, error: TransportError) -> None:
-        if not error.transient or self._seen is None:
-            raise error
+        if not error.transient:
+            if not self._reached:
+                raise error
+            self._wait_for_person(error)
+            return
         if not self._pause:
             self._notice(f"{error}; the job goes on, trying again")
         self._pause = min(_LONGEST_PAUSE, self._pause * 2 or 1.0)
         self._client.clock.sleep(self._pause * random.uniform(0.75, 1.25))
+
+    def _wait_for_person(self, error: TransportError) -> None:
+        """Wait until somebody has logged in, from whatever terminal; the job goes on."""
+        if not self._told:
+            self._notice(needs_login(error, "the job goes on"))
+            self._told = True
+        seen = [self._seen] if self._seen is not None else []
+        await_person(self._client.clock, lambda: self._client.is_reachable(seen), LOGIN_AGAIN)

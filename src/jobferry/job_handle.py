@@ -8,13 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobferry.errors import JobFailed, JobLost
+from jobferry.errors import JobFailed, JobLost, SubmitRefused
 from jobferry.logs import LogFile, follow, log_files, read_last, read_whole
 from jobferry.model.readers import read_resources
 from jobferry.model.record import JobRecord
 from jobferry.model.status import Failure, JobState, JobStatus
 from jobferry.model.units import parse_time
 from jobferry.results import fetch
+from jobferry.retrying import refusal
 
 if TYPE_CHECKING:
     from jobferry.client import Client
@@ -142,7 +143,11 @@ class Job:
         if lines is not None:
             for file, piece in zip(files, read_last(machine, files, lines), strict=True):
                 write(file, piece)
-        self._record = follow(machine, files, lambda record: self._client.refresh([record])[0], write)
+
+        def look(record: JobRecord) -> JobRecord:
+            return self._client.refresh([record])[0]
+
+        self._record = follow(machine, self._record, files, look, write)
         return self._record.state
 
     def fetch(self, to: str | Path = ".", *, progress: Progress | None = None) -> list[Path]:
@@ -164,8 +169,15 @@ class Job:
 
         Args:
             resources: what to ask for instead of what it had, as text or typed: ``mem="8G"``.
+
+        Raises:
+            SubmitRefused: the batch system did not take it; the job stays as it had ended.
         """
+        known = len(self._record.attempts)
         self._record = self._client.retry([self._record], read_resources(resources))[0]
+        words = refusal(self._record) if len(self._record.attempts) > known else None
+        if words is not None:
+            raise SubmitRefused(words, machine=self._record.machine.name, job_id=self.id)
         return self._record.state
 
     def hold(self) -> None:

@@ -38,7 +38,7 @@ def apply(record: JobRecord, witnesses: Witnesses, decide: Judge, now: datetime)
     if not changed:
         return record
     if witnesses.hopeful and all(status.failure is Failure.DEPENDENCY for status in changed.values()):
-        return restate(wait_again(record, "a job it depends on is tried again"), now)
+        return restate(wait_again(record, changed, "a job it depends on is tried again"), now)
     failed = [task for task, status in changed.items() if status.state is JobState.FAILED]
     if record.spec.array is None:
         return try_again(replace(record, status=changed[None]), failed, now)

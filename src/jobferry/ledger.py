@@ -125,11 +125,13 @@ class Ledger:
 
         return self._change(parts, change)
 
-    def cut(self, part: Part, size: int, reason: str, largest: int | None) -> JobRecord:
+    def cut(
+        self, part: Part, size: int, reason: str, largest: int | None, *, own_runs: bool = False
+    ) -> JobRecord:
         """A part is too large: its first `size` tasks and the rest go on their own."""
 
         def change(old: JobRecord, mine: Sequence[Submission]) -> JobRecord:
-            return self._restate(cut(old, part[1], size, reason, largest=largest))
+            return self._restate(cut(old, part[1], size, reason, largest=largest, own_runs=own_runs))
 
         return self._change([part], change)[0]
 

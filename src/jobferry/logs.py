@@ -9,7 +9,7 @@ from jobferry.errors import SpecError
 from jobferry.model.command import Command
 from jobferry.model.record import JobRecord
 from jobferry.model.spec import format_indices
-from jobferry.opened import OpenMachine, in_run
+from jobferry.opened import OpenMachine, run_folder
 from jobferry.polling import WATCH_SECONDS
 from jobferry.questions import await_news, news_calls
 from jobferry.render.program import Program
@@ -20,26 +20,16 @@ _CHUNK = 4 * 1024 * 1024
 
 @dataclass(slots=True)
 class LogFile:
-    """One log of a job, and how much of it has been read."""
+    """One log of a job, and how much of it has been read.
 
-    job: JobRecord
-    stream: str = "stdout"
-    task: int | None = None
+    Attributes:
+        path: where it is over there.
+    """
+
+    path: str
+    stream: str
+    task: int | None
     offset: int = 0
-
-    @property
-    def path(self) -> str:
-        """Where it is over there."""
-        suffix = "" if self.task is None else f".{self.task}"
-        return f"{in_run(self.job, self.task)}/out/{self.stream}{suffix}"
-
-    def move_to(self, job: JobRecord) -> bool:
-        """Go on with the log of the run that counts now; say whether that is another one."""
-        before, self.job = self.path, job
-        if self.path == before:
-            return False
-        self.offset = 0
-        return True
 
 
 def log_files(job: JobRecord, stream: str, task: int | None = None) -> list[LogFile]:
@@ -51,9 +41,23 @@ def log_files(job: JobRecord, stream: str, task: int | None = None) -> list[LogF
     if task is not None and (job.spec.array is None or task not in job.spec.array.indices):
         has = f"tasks {format_indices(job.spec.array.indices)}" if job.spec.array else "no tasks"
         raise SpecError(f"{job.id} has no task {task}", hint=f"it has {has}", job_id=job.id)
-    if job.spec.array is None or task is not None:
-        return [LogFile(job, stream, task)]
-    return [LogFile(job, stream, index) for index in job.spec.array.indices]
+    covering = job.covering()
+    wanted = job.spec.array.indices if job.spec.array is not None and task is None else (task,)
+    return [LogFile(_path(job, covering[index].run, stream, index), stream, index) for index in wanted]
+
+
+def move_to(files: Sequence[LogFile], job: JobRecord) -> bool:
+    """Go on with the logs of the runs that count now; say whether those are others."""
+    covering, moved = job.covering(), False
+    for file in files:
+        path = _path(job, covering[file.task].run, file.stream, file.task)
+        if path != file.path:
+            file.path, file.offset, moved = path, 0, True
+    return moved
+
+
+def _path(job: JobRecord, run: int, stream: str, task: int | None) -> str:
+    return f"{run_folder(job, run)}/out/{stream}{'' if task is None else f'.{task}'}"
 
 
 def read_logs(machine: OpenMachine, files: Sequence[LogFile]) -> list[bytes]:
@@ -90,6 +94,7 @@ def read_last(machine: OpenMachine, files: Sequence[LogFile], lines: int) -> lis
 
 def follow(
     machine: OpenMachine,
+    job: JobRecord,
     files: Sequence[LogFile],
     look: Callable[[JobRecord], JobRecord],
     write: Callable[[LogFile, bytes], None],
@@ -102,7 +107,6 @@ def follow(
         look: finds out how the job stands, and does not ask more often than it may.
         write: takes what is new in a log.
     """
-    job = files[0].job
     while True:
         job = look(job)
         # the job's state is taken before the logs are read: what it printed last is then certainly there
@@ -110,11 +114,11 @@ def follow(
             for file, piece in zip(files, pieces, strict=True):
                 if piece:
                     write(file, piece)
+        if move_to(files, job):
+            # also when it has ended: a whole attempt may have come and gone since the last look
+            continue
         if job.state.final:
             return job
-        moved = [file.move_to(job) for file in files]
-        if any(moved):
-            continue
         _await_news(machine, job, files)
 
 

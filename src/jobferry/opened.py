@@ -194,6 +194,12 @@ def in_folder(root: str, job_id: str) -> str:
 
 def in_run(record: JobRecord, task: int | None = None) -> str:
     """Return the folder over there with the records and logs of the run that counts, of a job or a task."""
-    run = record.covering()[task].run if record.spec.array is None or task is not None else 1
+    return run_folder(
+        record, record.covering()[task].run if record.spec.array is None or task is not None else 1
+    )
+
+
+def run_folder(record: JobRecord, run: int) -> str:
+    """Return the folder over there with the records and logs of a run of a job."""
     folder = in_folder(record.root, record.id)
     return folder if run == 1 else f"{folder}/runs/{run}"

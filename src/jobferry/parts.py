@@ -10,7 +10,7 @@ from datetime import datetime
 from jobferry.errors import SpecError
 from jobferry.model.record import JobRecord
 from jobferry.model.status import JobState, JobStatus
-from jobferry.model.submission import Submission
+from jobferry.model.submission import Attempt, Submission
 from jobferry.verdict import summarise
 
 
@@ -30,7 +30,9 @@ def all_tasks(record: JobRecord) -> dict[int, JobStatus]:
 
 
 def _kept_back(submission: Submission) -> JobStatus:
-    state = JobState.SUBMITTING if submission.sent else JobState.CREATED
+    # one that was refused for want of room has been sent, and waits here all the same
+    in_doubt = submission.sent and submission.waits is None
+    state = JobState.SUBMITTING if in_doubt else JobState.CREATED
     return JobStatus(state=state, reason=submission.waits)
 
 
@@ -72,9 +74,10 @@ def end_parts(record: JobRecord, ends: Mapping[int, JobStatus], now: datetime) -
     """
     if record.spec.array is None or (len(record.submissions) == 1 and not record.tasks):
         (status,) = ends.values()
-        return replace(record, status=_with_past(record, None, status))
+        return replace(record, status=_with_past(record.past().get(None), status))
+    past = record.past()
     over = {
-        task: _with_past(record, task, ends[entry.number])
+        task: _with_past(past.get(task), ends[entry.number])
         for task, entry in record.covering().items()
         if entry.number in ends and task is not None
     }
@@ -82,8 +85,7 @@ def end_parts(record: JobRecord, ends: Mapping[int, JobStatus], now: datetime) -
     return restate(replace(record, tasks={**record.tasks, **tasks}), now)
 
 
-def _with_past(record: JobRecord, task: int | None, status: JobStatus) -> JobStatus:
-    past = record.failures(task)
+def _with_past(past: Sequence[Attempt] | None, status: JobStatus) -> JobStatus:
     if not past or status.state is JobState.CANCELLED:
         return status
     # it is still for the first cause that it failed
@@ -127,7 +129,15 @@ def offset_of(tasks: Sequence[int], largest: int | None) -> int:
     return 0 if largest is None or tasks[-1] < largest else tasks[0]
 
 
-def cut(record: JobRecord, number: int, size: int, waits: str, *, largest: int | None = None) -> JobRecord:
+def cut(
+    record: JobRecord,
+    number: int,
+    size: int,
+    waits: str,
+    *,
+    largest: int | None = None,
+    own_runs: bool = False,
+) -> JobRecord:
     """Divide a submission that was certainly not taken: the first `size` tasks, and those behind them.
 
     What was refused keeps its number for ever; its parts get numbers of their own.
@@ -140,7 +150,8 @@ def cut(record: JobRecord, number: int, size: int, waits: str, *, largest: int |
         replace(fresh, number=new, tasks=some, offset=offset_of(some, largest))
         for new, some in zip(numbers, (tasks[:size], tasks[size:]), strict=True)
     ]
-    if old.run > 1:
+    if old.run > 1 or own_runs:
+        # where a launch script runs the whole of an array, each part is a whole with records of its own
         parts = [replace(part, run=part.number) for part in parts]
     kept = replace(
         record, submissions=tuple(e for e in record.submissions if e.number != number) or (parts[0],)

@@ -12,7 +12,7 @@ from jobferry.data import read
 from jobferry.errors import SpecError
 from jobferry.model.record import JobRecord
 from jobferry.model.serialize import job_document, submission_to_json
-from jobferry.model.spec import Input, JobSpec
+from jobferry.model.spec import Input, JobSpec, format_indices
 from jobferry.model.submission import Submission
 from jobferry.render.program import Program
 from jobferry.render.script import LAUNCHER, USER_SCRIPT, launch_script, script_name
@@ -93,6 +93,9 @@ class Payload:
             if entry.number > 1:
                 words = (script_name(self.scheduler, entry), self.scripts[entry.number])
                 program.do("jf_add", self.record.id, str(entry.run), *words, *_about(entry))
+                if earlier := sorted({e.run for e in self.record.submissions if e.run < entry.run}):
+                    tasks = format_indices(self.record.tasks_of(entry)) or "job"
+                    program.do("jf_close", self.record.id, tasks, *map(str, earlier))
 
 
 def _about(entry: Submission) -> tuple[str, str]:

@@ -106,8 +106,9 @@ class Poller:
 
     @staticmethod
     def _add_records(program: Program, live: Sequence[JobRecord]) -> None:
-        calls = "; ".join(join(call) for record in live for call in record_calls(record))
-        program.text(f"jf_all_records() {{ {calls}; }}")
+        # of an array all that was sent may have ended: then there is nothing to read of it
+        calls = [join(call) for record in live for call in record_calls(record)]
+        program.text(f"jf_all_records() {{ {'; '.join(calls) or ':'}; }}")
         program.section("records", Command(argv=("jf_all_records",)))
 
     def _ask_history(self, live: Sequence[JobRecord]) -> Mapping[str, Said] | None:

@@ -25,10 +25,15 @@ def record_calls(record: JobRecord) -> list[tuple[str, ...]]:
 
 def all_record_calls(record: JobRecord) -> list[tuple[str, ...]]:
     """Write the calls that print the records of all that counts, ended or not."""
-    runs: dict[int, list[int | None]] = {}
-    for task, entry in record.covering().items():
-        runs.setdefault(entry.run, []).append(task)
+    runs = _all_by_run(record)
     return [("jf_records", record.id, str(run), _listed(record, tasks)) for run, tasks in runs.items()]
+
+
+def manifest_call(record: JobRecord) -> tuple[str, ...]:
+    """Write the call that prints what the runs that count list of their outputs, for ``jf_manifests``."""
+    runs = _all_by_run(record)
+    words = [word for run, tasks in runs.items() for word in (str(run), _listed(record, tasks))]
+    return ("jf_manifests", record.id, *words)
 
 
 def news_calls(records: Iterable[JobRecord]) -> list[tuple[str, ...]]:
@@ -47,9 +52,16 @@ def news_calls(records: Iterable[JobRecord]) -> list[tuple[str, ...]]:
 def await_news(program: Program, calls: Sequence[Sequence[str]], seconds: int, *, otherwise: str) -> None:
     """Add a wait for what any of the calls tells; the more to look at, the longer between two looks."""
     looks = sum(_count(call[3]) for call in calls if call[0] == "jf_news")
-    news = " || ".join(join(call) for call in calls)
+    news = " || ".join(join(call) for call in calls) or "false"
     program.text(f"jf_any_news() {{ {news}; }}")
     program.text(f"jf_until {seconds} {_PAUSE + _PAUSE_EACH * looks:.2f} jf_any_news || {otherwise}")
+
+
+def _all_by_run(record: JobRecord) -> dict[int, list[int | None]]:
+    runs: dict[int, list[int | None]] = {}
+    for task, entry in record.covering().items():
+        runs.setdefault(entry.run, []).append(task)
+    return runs
 
 
 def _by_run(record: JobRecord) -> dict[int, list[tuple[int | None, JobStatus]]]:

@@ -18,7 +18,7 @@ from jobferry.model.machine import Machine
 from jobferry.model.record import JobRecord
 from jobferry.model.serialize import document_from_json, submission_from_json
 from jobferry.model.status import Failure, JobState, JobStatus
-from jobferry.model.submission import Submission
+from jobferry.model.submission import Attempt, Submission
 from jobferry.opened import OpenMachine
 from jobferry.parts import chunks, offset_of
 from jobferry.render.shell import quote
@@ -108,6 +108,8 @@ def _record(
     if "job.json" not in files:
         raise TransferError("there is no job.json in its folder")
     spec, created_at = document_from_json(files["job.json"].decode("utf-8", "replace"))
+    # under which account and where is not written down over there: it is as it would be for a new job
+    spec = replace(spec, resources=machine.resources(spec.resources))
     told = _submissions(files, opened.scheduler, now)
     record = JobRecord(
         id=job_id,
@@ -120,6 +122,7 @@ def _record(
         created_at=created_at or now,
         cancelled_at=now if "state/cancel" in files else None,
     )
+    record = replace(record, attempts=tuple(_past_runs(record)))
     record = record.with_submissions(*_never_sent(record, opened.facts.max_array_size))
     if record.native_ids:
         return replace(record, status=JobStatus(state=JobState.QUEUED, observed_at=now))
@@ -128,6 +131,16 @@ def _record(
         return replace(record, status=JobStatus(state=JobState.SUBMITTING, observed_at=now))
     failed = JobStatus(state=JobState.FAILED, failure=Failure.REJECTED, reason=refused.message)
     return replace(record, status=failed)
+
+
+def _past_runs(record: JobRecord) -> Iterator[Attempt]:
+    """Tell of the runs that were followed by another; what they ended of is not known any more."""
+    covering = record.covering()
+    for task, last in covering.items():
+        for entry in record.submissions:
+            if entry.run < last.run and (task is None or task in record.tasks_of(entry)):
+                status = JobStatus(state=JobState.FAILED, reason="not known any more")
+                yield Attempt(run=entry.run, task=task, native_id=entry.native_id, status=status)
 
 
 def _submissions(files: Mapping[str, bytes], scheduler: Scheduler, now: datetime) -> tuple[Submission, ...]:

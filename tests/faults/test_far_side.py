@@ -199,7 +199,6 @@ def test_wrong_clock_over_there_neither_ends_nor_keeps_a_job(astray: Bench) -> N
     assert JobState.COMPLETED is states["k0001"]
 
 
-@pytest.mark.xfail(strict=True, reason="what waited here is refused for ever when its folder finds no room")
 def test_disk_that_is_full_when_a_waiting_job_is_sent_leaves_it_waiting(small: Bench, disk: Disk) -> None:
     left = leave_waiting(small, "k0000")
     small.figures.points += 1
@@ -215,9 +214,6 @@ def test_disk_that_is_full_when_a_waiting_job_is_sent_leaves_it_waiting(small: B
     assert {} == small.figures.faults
 
 
-@pytest.mark.xfail(
-    strict=True, reason="its launch script is not there, which counts as the batch system's no"
-)
 def test_disk_that_is_full_when_a_job_is_tried_again_costs_no_attempt(small: Bench, disk: Disk) -> None:
     prime(small, leave_waiting)
     left = leave_failed(small, "k0000")

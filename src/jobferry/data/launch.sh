@@ -5,7 +5,7 @@
 # and, where they are wanted: jobferry_indices, jobferry_limit (arrays without a batch system), jobferry_seconds,
 # jobferry_warning, jobferry_warn_before (limits without a batch system), jobferry_directory, jobferry_outputs(),
 # jobferry_run (which records are its own: 1, or the number of a later try), jobferry_offset (task number less the batch system's index),
-# jobferry_requeues (how often it is started again after a warning).
+# jobferry_requeues (how often it is started again after a warning), jobferry_warns (the signal that warns).
 
 jobferry_run=${jobferry_run-1}
 jobferry_base=$jobferry_folder
@@ -64,6 +64,10 @@ jobferry_claim() {
     jobferry_claimed=$jobferry_state/$1.claim
     if [ -n "${jobferry_direct-}" ]; then
         jobferry_native=$jobferry_host:$$:$(jf_start_time $$):$JOBFERRY_JOB
+    fi
+    if [ -f "$jobferry_state/$1.over" ]; then
+        echo "jobferry: $1 of job $JOBFERRY_JOB was tried again: this run comes too late" >&2
+        exit 118
     fi
     if mkdir "$jobferry_claimed" 2>/dev/null; then
         printf '%s\n' "$jobferry_native" >"$jobferry_claimed/owner.new"
@@ -183,12 +187,13 @@ jobferry_await() {
 # jobferry_forward SIGNAL: pass a signal on, and remember one that means to end the job
 jobferry_forward() {
     case $1 in
+        USR1 | USR2) jobferry_warned=1 ;;
         TERM | INT | QUIT | XCPU | HUP)
             jobferry_stopped=$1
             jobferry_stops=$((jobferry_stops + 1))
             ;;
-        USR1 | USR2) jobferry_warned=1 ;;
     esac
+    [ "$1" != "${jobferry_warns-}" ] || jobferry_called=1
     [ -n "$jobferry_body" ] || return 0
     if [ -z "${jobferry_direct-}" ]; then
         kill "-$1" "$jobferry_body" 2>/dev/null
@@ -270,7 +275,7 @@ jobferry_end() {
 
 # jobferry_finish STATUS STOPPED CAUSE: write the finished record and leave with the job's own status
 jobferry_finish() {
-    [ -z "${jobferry_warned-}" ] || jobferry_again "$1" "$2"
+    [ -z "${jobferry_called-}" ] || jobferry_again "$1" "$2"
     jobferry_record finished "started=$jobferry_began ended=$jobferry_ended status=$1 stopped=$2 cause=$3 \
 oom=${jobferry_ooms-0} used=${jobferry_used-} warned=${jobferry_warned-} outputs=${jobferry_listed-}"
     exit "$1"
@@ -285,6 +290,7 @@ jobferry_again() {
         jobferry_restarts=$((jobferry_restarts + 1))
         jobferry_timer_pids=
         jobferry_warned=
+        jobferry_called=
         jobferry_supervise
     fi
     scontrol requeue "$jobferry_self" || return 0

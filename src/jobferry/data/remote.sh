@@ -70,13 +70,33 @@ jf_script() {
 jf_add() {
     jf_added=$JF_ROOT/jobs/$1
     [ -d "$jf_added" ] || return 0
-    [ "$2" -eq 1 ] || mkdir -p "$jf_added/runs/$2/state" "$jf_added/runs/$2/out"
+    [ "$2" -eq 1 ] || mkdir -p "$jf_added/runs/$2/state" "$jf_added/runs/$2/out" ||
+        JF_LACKING=${JF_LACKING-},$1,
     shift 2
     while [ $# -gt 1 ]; do
         # whoever reads it meanwhile reads the whole of it
-        printf '%s' "$2" >"$jf_added/$1.$JF_MARK" && mv -f "$jf_added/$1.$JF_MARK" "$jf_added/$1"
+        printf '%s' "$2" >"$jf_added/$1.$JF_MARK" && mv -f "$jf_added/$1.$JF_MARK" "$jf_added/$1" || {
+            rm -f "$jf_added/$1.$JF_MARK"
+            JF_LACKING=${JF_LACKING-},${jf_added##*/},
+        }
         shift 2
     done
+}
+
+# jf_close ID TASKS RUN...: let no native job begin those tasks in an earlier run any more
+jf_close() {
+    jf_closed=$JF_ROOT/jobs/$1
+    jf_closing=$2
+    shift 2
+    for jf_run in "$@"; do
+        jf_state=$jf_closed/runs/$jf_run/state
+        [ "$jf_run" -ne 1 ] || jf_state=$jf_closed/state
+        [ ! -d "$jf_state" ] || jf_each_task "$jf_closing" jf_over
+    done
+}
+
+jf_over() {
+    true >"$jf_state/$1.over"
 }
 
 # jf_bytes FILE MODE OCTAL: write a file under the work folder, its folders too
@@ -112,6 +132,7 @@ jf_submit() {
     esac
     shift 2
     cd "$JF_ROOT/jobs/$jf_submit_id" || return "$JF_PLACE_FAILED"
+    case ${JF_LACKING-} in *",$jf_submit_id,"*) return "$JF_PLACE_FAILED" ;; esac
     # an id that was found by the job's name stands over what any attempt was told
     for jf_file in "$jf_found" "$jf_attempt/native_id"; do
         if [ -s "$jf_file" ]; then
@@ -212,6 +233,22 @@ jf_print_record() {
     jf_line=
     IFS= read -r jf_line <"$1" || :
     printf '%s\n' "$jf_line"
+}
+
+# jf_manifests ID RUN TASKS...: print what those tasks of a job, of that run of it, have listed of their outputs
+jf_manifests() {
+    jf_folder=$JF_ROOT/jobs/$1
+    shift
+    while [ $# -gt 0 ]; do
+        jf_state=$jf_folder/state
+        [ "$1" -eq 1 ] || jf_state=$jf_folder/runs/$1/state
+        jf_each_task "$2" jf_manifest_of || return
+        shift 2
+    done
+}
+
+jf_manifest_of() {
+    [ ! -f "$jf_state/$1.outputs" ] || cat "$jf_state/$1.outputs"
 }
 
 # jf_news ID RUN ENDS BEGINNINGS: whether there is a record of an end, or of a beginning, of those tasks

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from jobferry.errors import SpecError
 from jobferry.model.spec import COUNTS, WORDS, Resources, check_line
+from jobferry.model.suggest import did_you_mean
 from jobferry.model.units import TIME_FORMS, parse_memory, parse_time
 
 Reader = Callable[[object], object]
@@ -21,6 +22,9 @@ def read_resources(values: Mapping[str, object]) -> Resources:
     """
     typed = {}
     for name, value in split_gpus(values).items():
+        if name not in RESOURCE_READERS:
+            nearest = did_you_mean(name, RESOURCE_READERS)
+            raise SpecError(f"{name!r} is not a resource{nearest}", hint=", ".join(RESOURCE_READERS))
         try:
             typed[name] = RESOURCE_READERS[name](value)
         except SpecError as error:

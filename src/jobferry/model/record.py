@@ -94,9 +94,12 @@ class JobRecord:
         """The number of the next submission."""
         return self.submissions[-1].number + 1
 
-    def failures(self, task: int | None) -> list[Attempt]:
-        """List the runs of a task, or of a job without tasks, that were followed by another."""
-        return [entry for entry in self.attempts if entry.task == task]
+    def past(self) -> dict[int | None, list[Attempt]]:
+        """List for each task, or None for a job without tasks, its runs that were followed by another."""
+        found: dict[int | None, list[Attempt]] = {}
+        for attempt in self.attempts:
+            found.setdefault(attempt.task, []).append(attempt)
+        return found
 
     def native_name(self, submission: Submission) -> str:
         """Name a submission in the batch system."""

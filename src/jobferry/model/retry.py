@@ -69,7 +69,7 @@ def parse_retry(text: str) -> tuple[Failure, RetryRule]:
 def parse_rule(cause: Failure, text: str) -> RetryRule:
     """Read what stands after the cause: ``3``, ``3:mem*2``, ``mem*2<=64G``, or nothing."""
     times, _, growth = text.strip().partition(":")
-    if times and not times.isdecimal():
+    if times and not (times.isdecimal() and times.isascii()):
         times, growth = "", text.strip()
     count = int(times) if times and len(times) < 4 else _DEFAULT_TIMES
     if len(times) >= 4 or not 1 <= count <= _MOST_TIMES:
@@ -109,8 +109,10 @@ def _read_cause(word: str) -> Failure:
     known = [entry.value for entry in CAUSES]
     if cause is not None:
         raise SpecError(f"nothing is tried again after {name}", hint=f"causes are {', '.join(known)}")
-    nearest = did_you_mean(name, known)
-    raise SpecError(f"not a cause to try again after: {word!r}{nearest}", hint=f"write it as {_FORMS}")
+    nearest = did_you_mean(name, [entry.lower() for entry in known])
+    raise SpecError(
+        f"not a cause to try again after: {word!r}{nearest}", hint=f"causes are {', '.join(known)}"
+    )
 
 
 def _read_cap(field: str, text: str | None) -> int | timedelta | None:

@@ -65,6 +65,7 @@ def _settings(
     ]
     if times := requeues(spec.retry, spec.signal):
         lines.append(f"jobferry_requeues={times}")
+        lines.append(f"jobferry_warns={spec.signal.name if spec.signal else ''}")
     lines += [f"{name}={quote(value)}" for name, value in _supervision(spec, scheduler).items()]
     if spec.directory is not None:
         lines.append(f"jobferry_directory={expand_path(str(spec.directory))}")

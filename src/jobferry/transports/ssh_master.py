@@ -100,11 +100,15 @@ class Master:
 
     def _start(self, *, prompting: bool) -> Path:
         path = self._own()
-        with self._locked(path.with_name(path.name + ".lock")):
+        with self._locked(path.with_name(path.name + ".lock")) as (lock, waited):
             # somebody else may have started it while we waited for the lock
             found = self._find()
             if found is not None:
                 return found
+            if waited and not prompting and (last := lock.read()):
+                # or have found out that it cannot be: one after the other would only wait for the same words
+                raise self._explain(last)
+            lock.truncate(0)
             path.unlink(missing_ok=True)
             failure = b""
             for attempt in range(1, STARTUP_TRIES):
@@ -115,6 +119,7 @@ class Master:
                 if not ssh_words.is_startup_refused(failure):
                     break
                 self._clock.sleep(random.uniform(0.5, 1.0) * attempt)
+            lock.write(failure)
             raise self._explain(failure)
 
     def _try_start(self, path: Path, *, prompting: bool) -> bytes | None:
@@ -142,12 +147,16 @@ class Master:
         return ssh_words.explain(words, machine=self._machine, host=self._host)
 
     @contextlib.contextmanager
-    def _locked(self, path: Path) -> Iterator[None]:
-        """Keep other processes and threads from starting a second, lost connection."""
+    def _locked(self, path: Path) -> Iterator[tuple[IO[bytes], bool]]:
+        """Keep other processes and threads from starting a second, lost connection.
+
+        Gives the file, which holds what the last failed start said, and whether somebody else had it.
+        """
         import fcntl
 
         give_up = self._clock.monotonic() + LOCK_LIMIT
-        with path.open("w") as lock:
+        waited = False
+        with path.open("a+b", buffering=0) as lock:
             while True:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -157,8 +166,10 @@ class Master:
                         raise ConnectError(
                             f"another process is still connecting to {self._host}", machine=self._machine
                         ) from None
+                    waited = True
                     self._clock.sleep(0.05)
-            yield
+            lock.seek(0)
+            yield lock, waited
 
 
 def private_folder() -> Path:
