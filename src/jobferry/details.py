@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from jobferry.model.record import JobRecord
 from jobferry.model.retry import format_rule
 from jobferry.model.serialize import job_summary
-from jobferry.model.spec import format_array
+from jobferry.model.spec import Resources, format_array
+from jobferry.model.submission import Attempt
 from jobferry.model.tables import ATTEMPT, SPEC, STATUS, SUBMISSION
 from jobferry.model.units import format_memory, format_time
 from jobferry.opened import in_folder
@@ -22,8 +24,8 @@ def job_details(record: JobRecord) -> dict[str, object]:
         "native_state": status.native_state,
         "nodes": list(status.nodes),
         "native_ids": list(record.native_ids),
-        "attempts": [ATTEMPT.write(attempt) for attempt in record.attempts],
-        "submissions": [SUBMISSION.write(entry) for entry in record.submissions],
+        "attempts": list(_attempts(record)),
+        "submissions": list(_submissions(record)),
         "host": record.machine.host,
         "submitted_from": str(record.base),
         "fetched": record.fetched_at is not None,
@@ -37,7 +39,7 @@ def job_details(record: JobRecord) -> dict[str, object]:
 def asked_for(record: JobRecord) -> dict[str, str]:
     """Tell in words what was asked for; values of variables are left out."""
     spec = record.spec
-    asked = {name: _words(name, value) for name, value in spec.resources.given().items()}
+    asked = _asked(spec.resources)
     return {
         "command": join(spec.command) if spec.script is None else "",
         "script": f"{len(spec.script.splitlines())} lines" if spec.script is not None else "",
@@ -58,6 +60,35 @@ def asked_for(record: JobRecord) -> dict[str, str]:
     }
 
 
+def numbered_attempts(record: JobRecord) -> Iterator[tuple[int, Attempt]]:
+    """Count the runs that were followed by another, those of each task from 1."""
+    counts: dict[int | None, int] = {}
+    for attempt in record.attempts:
+        counts[attempt.task] = counts.get(attempt.task, 0) + 1
+        yield counts[attempt.task], attempt
+
+
+def _attempts(record: JobRecord) -> Iterator[dict[str, object]]:
+    """Tell of each run that was followed by another, what it asked for, and where its logs are."""
+    by_run = {entry.run: entry for entry in record.submissions}
+    for number, attempt in numbered_attempts(record):
+        entry = by_run.get(attempt.run)
+        more = {} if entry is None else {"asked": _asked(entry.resources or record.spec.resources)}
+        yield {"number": number, **ATTEMPT.write(attempt), **more, "logs": _logs(record, attempt.run)}
+
+
+def _submissions(record: JobRecord) -> Iterator[dict[str, object]]:
+    current = {entry.number for entry in record.current}
+    for entry in record.submissions:
+        asked = _asked(entry.resources or record.spec.resources)
+        logs = _logs(record, entry.run)
+        yield {**SUBMISSION.write(entry), "current": entry.number in current, "asked": asked, "logs": logs}
+
+
+def _asked(resources: Resources) -> dict[str, str]:
+    return {name: _words(name, value) for name, value in resources.given().items()}
+
+
 def _words(name: str, value: object) -> str:
     if isinstance(value, timedelta):
         return format_time(value)
@@ -71,5 +102,13 @@ def _paths(record: JobRecord) -> dict[str, str]:
         return {}
     folder = in_folder(record.root, record.id)
     work = str(record.spec.directory) if record.spec.directory is not None else f"{folder}/work"
-    logs = {} if record.spec.array else {name: f"{folder}/out/{name}" for name in ("stdout", "stderr")}
-    return {"folder": folder, "work": work, "logs": f"{folder}/out", **logs}
+    logs = _logs(record, record.submissions[-1].run if record.spec.array is None else 1)
+    files = {} if record.spec.array else {name: f"{logs}/{name}" for name in ("stdout", "stderr")}
+    return {"folder": folder, "work": work, "logs": logs, **files}
+
+
+def _logs(record: JobRecord, run: int) -> str:
+    if not record.root:
+        return ""
+    folder = in_folder(record.root, record.id)
+    return f"{folder}/out" if run == 1 else f"{folder}/runs/{run}/out"

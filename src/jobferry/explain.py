@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jobferry.details import numbered_attempts
 from jobferry.errors import JobferryError, ParseError, SchedulerBusy
 from jobferry.judging import said_of
 from jobferry.model.command import Command, CommandResult
@@ -75,9 +76,14 @@ def explain(client: Client, record: JobRecord) -> Explanation:
         reason = _explained(machine, record.status.reason)
         witnesses, tail = _ask(machine, record)
     except JobferryError as error:
-        words = (*_words(record, None), f"its machine was not reached: {error}")
+        words = (*_words(record, None), f"its machine was not reached: {error}", *_hint(error))
         return Explanation(words=words, evidence=(stored,))
     return Explanation(words=tuple(_words(record, reason)), evidence=witnesses, tail=tail)
+
+
+def _hint(error: JobferryError) -> Iterator[str]:
+    if error.hint:
+        yield f"what can be done: {error.hint}"
 
 
 def _explained(machine: OpenMachine, reason: str | None) -> str | None:
@@ -92,13 +98,14 @@ def _words(record: JobRecord, explained: str | None) -> Iterator[str]:
         yield _STATES.get(status.state, f"it is {status.state.value.lower()}")
     if status.reason:
         yield f"{status.reason}: {explained}" if explained else status.reason
-    for entry in record.unsent:
-        if entry.waits is not None and entry.waits != status.reason:
-            yield entry.waits
+    # an array in parts may wait for the same thing many times
+    waits = dict.fromkeys(entry.waits for entry in record.unsent if entry.waits)
+    yield from (words for words in waits if words not in (status.reason or ""))
     if any(entry.doubted_since is not None for entry in record.unsent):
         yield "its submission was left without an answer; the next look finds out, do not submit it again"
-    if status.state is JobState.QUEUED and record.submitted_at is not None:
-        yield f"it waits since {_moment(record.submitted_at)}"
+    since = [entry.submitted_at for entry in record.current if entry.submitted_at is not None]
+    if status.state is JobState.QUEUED and since:
+        yield f"it waits since {_moment(min(since))}"
     if status.started_at is not None and status.ended_at is not None:
         yield f"it ran for {format_time(status.ended_at - status.started_at)}"
     if status.restarts:
@@ -108,16 +115,21 @@ def _words(record: JobRecord, explained: str | None) -> Iterator[str]:
 
 def _past(record: JobRecord) -> Iterator[str]:
     """Say what became of the runs that were followed by another."""
-    shown = record.attempts[-_MOST_WORDS:]
+    shown = list(numbered_attempts(record))[-_MOST_WORDS:]
     if len(shown) < len(record.attempts):
         yield f"{len(record.attempts)} attempts have failed; the last {len(shown)}:"
-    for attempt in shown:
-        number = sum(
-            other.task == attempt.task for other in record.attempts[: record.attempts.index(attempt) + 1]
-        )
+    for number, attempt in shown:
         of = "" if attempt.task is None else f" of task {attempt.task}"
-        cause = attempt.status.failure or attempt.status.state
-        yield f"attempt {number}{of} ended as {cause.value.lower()} ({attempt.native_id})"
+        native = f" ({attempt.native_id})" if attempt.native_id else ""
+        yield f"attempt {number}{of} ended with {_end_of(attempt.status)}{native}"
+
+
+def _end_of(status: JobStatus) -> str:
+    if status.failure is Failure.EXIT_CODE:
+        return f"exit code {status.exit_code}"
+    if status.failure is Failure.SIGNAL:
+        return f"signal {status.signal}"
+    return (status.failure or status.state).value
 
 
 def _ask(machine: OpenMachine, record: JobRecord) -> tuple[tuple[tuple[str, str], ...], str]:
@@ -190,7 +202,8 @@ def _end(task: int | None, entry: Finished) -> str:
     how = f"exit code {entry.exit_code}" if entry.signal is None else f"signal {entry.signal}"
     more = [f"stopped by {entry.stopped}"] if entry.stopped else []
     more += [entry.cause.lower()] if entry.cause else []
-    more += [f"{entry.oom_kills} processes killed for memory"] if entry.oom_kills else []
+    killed = "1 process" if entry.oom_kills == 1 else f"{entry.oom_kills} processes"
+    more += [f"{killed} killed for memory"] if entry.oom_kills else []
     return f"{_task(task)}ended with {', '.join([how, *more])} on {entry.host}"
 
 

@@ -265,3 +265,71 @@ def test_a_reader_that_leaves_is_no_error(finished: tuple[Home, str, str]) -> No
     )
 
     assert (b"1\n", b"") == (done.stdout, done.stderr)
+
+
+# -- retry
+
+
+@pytest.fixture(scope="module")
+def tried_twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, str]:
+    """A home with one job that failed, and succeeded when it was tried again."""
+    home = Home(tmp_path_factory.mktemp("home"))
+    job_id = home.ok("submit", "--retry", "EXIT_CODE", "--", "sh", "-c", "test $JOBFERRY_RUN -gt 1").strip()
+    home.ok("wait", job_id)
+    return home, job_id
+
+
+def test_show_names_the_logs_of_the_last_attempt(tried_twice: tuple[Home, str]) -> None:
+    home, job_id = tried_twice
+
+    assert home.json("show", job_id)["job"]["paths"]["stdout"].endswith(f"{job_id}/runs/2/out/stdout")
+
+
+def test_show_tells_how_each_attempt_ended_and_where_its_logs_are(tried_twice: tuple[Home, str]) -> None:
+    home, job_id = tried_twice
+
+    told = home.ok("show", job_id)
+
+    assert re.search(r"^1 +\S+ +exit code 1 +out$", told, re.MULTILINE)
+    assert re.search(r"^last attempt +\S+ +runs/2/out$", told, re.MULTILINE)
+
+
+def test_list_and_why_tell_of_attempts(tried_twice: tuple[Home, str]) -> None:
+    home, job_id = tried_twice
+
+    assert "attempt 2" in home.ok("list")
+    assert "attempt 1 ended with exit code 1" in home.ok("why", job_id)
+
+
+@pytest.mark.parametrize("option", [(), ("--dry-run",)])
+def test_retry_leaves_a_job_alone_that_has_succeeded(
+    tried_twice: tuple[Home, str], option: tuple[str, ...]
+) -> None:
+    home, job_id = tried_twice
+
+    done = home.run("retry", job_id, *option)
+
+    assert 0 == done.returncode
+    assert b"is left alone: it is completed" in done.stderr
+
+
+def test_retry_of_what_failed_starts_it_anew(home: Home) -> None:
+    job_id = home.ok("submit", "--", "sh", "-c", "test $JOBFERRY_RUN -gt 1").strip()
+    home.run("wait", job_id)
+
+    home.ok("retry", "--failed")
+
+    home.ok("wait", job_id)
+
+
+def test_retry_ends_with_an_error_when_the_batch_system_does_not_take_it(home: Home) -> None:
+    failing = f"until test -e '{home.path}/go'; do sleep 0.1; done; exit 1"
+    first = home.ok("submit", "--", "sh", "-c", failing).strip()
+    second = home.ok("submit", "--after", first, "--", "true").strip()
+    (home.path / "go").touch()
+    home.run("wait", first, second)
+
+    done = home.run("retry", second)
+
+    assert 4 == done.returncode
+    assert b"afterok cannot be met" in done.stderr

@@ -114,9 +114,11 @@ def notice(text: str) -> None:
         talk(text)
 
 
-def warning(text: str) -> None:
-    """Print what went wrong but stops nothing."""
+def warning(text: str, *, hint: str | None = None) -> None:
+    """Print what went wrong but stops nothing, and what can be done about it."""
     talk(f"jobferry: {text}")
+    if hint:
+        talk(f"  hint: {_plain(hint)}")
 
 
 def error(message: str, *, command: str | None = None, hint: str | None = None) -> None:

@@ -59,7 +59,7 @@ def command(
     if not cached:
         jobs, errors = api.refresh(jobs)
         for error in errors:
-            _output.warning(f"{error.machine}: {error}; as last seen")
+            _output.warning(f"{error.machine}: {error}; as last seen", hint=error.hint)
     jobs = [job for job in jobs if not wanted or job.record.state in wanted]
     if limit is not None:
         jobs = jobs[len(jobs) - min(limit, len(jobs)) :]
@@ -98,4 +98,7 @@ def _note(job: Job) -> str:
         how = f"exit code {status.exit_code}"
     else:
         how = status.failure.value.lower().replace("_", " ") if status.failure else ""
-    return ": ".join(part for part in (how, status.reason) if part)
+    waits = next((entry.waits for entry in job.record.unsent if entry.waits), None)
+    tried = f"attempt {len(job.record.attempts) + 1}" if job.record.attempts and not job.record.tasks else ""
+    said = ": ".join(part for part in (how, status.reason or waits) if part)
+    return said if said.startswith("attempt ") else "; ".join(part for part in (tried, said) if part)

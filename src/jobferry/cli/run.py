@@ -9,6 +9,7 @@ from jobferry.cli import _output
 from jobferry.cli._group import INTERRUPTED, declare
 from jobferry.cli._options import WorkCommand, dry_run_option, job_options, work_argument
 from jobferry.cli._plan import render, submit
+from jobferry.errors import TransportError
 
 
 @declare(
@@ -42,6 +43,12 @@ def command(machine: str | None, dry_run: bool, words: tuple[str, ...], **option
             _fetch(job)
     except KeyboardInterrupt:
         return _interrupted(job)
+    except TransportError as error:
+        if job.record.state.final:
+            raise
+        _output.error(error.message, command=error.command, hint=error.hint)
+        _tell_going_on(job)
+        return error.exit_code
     job.check()
     return 0
 
@@ -74,5 +81,9 @@ def _interrupted(job: Job) -> int:
             return INTERRUPTED
     except KeyboardInterrupt:
         pass
-    _output.talk(f"{job.id} goes on: `jobferry logs -f {job.id}`, `jobferry cancel {job.id}`")
+    _tell_going_on(job)
     return INTERRUPTED
+
+
+def _tell_going_on(job: Job) -> None:
+    _output.talk(f"{job.id} goes on: `jobferry logs -f {job.id}`, `jobferry cancel {job.id}`")

@@ -33,6 +33,9 @@ def command(machine: str | None, dry_run: bool, words: tuple[str, ...], **option
         render(machine, words, options)
         return
     job = submit(machine, words, options)
-    for reason in dict.fromkeys(entry.waits for entry in job.record.unsent):
-        _output.warning(f"{job.id} {reason}")
+    reasons = [entry.waits for entry in job.record.unsent if entry.waits]
+    if reasons:
+        # parts of an array wait for the same: the longest says what the machine said of it
+        some = "a part of " if job.record.native_ids else ""
+        _output.warning(f"{some}{job.id} {max(reasons, key=len)}")
     _output.data(job.id)

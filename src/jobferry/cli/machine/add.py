@@ -34,7 +34,12 @@ from jobferry.cli._select import read_pairs
 @click.option("--python", metavar="PROGRAM", help="The Python over there.")
 @click.option("--ssh", metavar="WORDS", help="ssh client to run, with its options if need be.")
 @click.option("--poll-interval", metavar="TIME", help="Ask the batch system at most so often: 30s.")
-@click.option("--max-jobs", metavar="N", help="Leave so many jobs and tasks at most to the batch system.")
+@click.option(
+    "--max-jobs",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Leave so many jobs and tasks at most to the batch system.",
+)
 @click.option("--transport", metavar="NAME", help="openssh or local.")
 @click.option(
     "--extends", metavar="M", shell_complete=_completion.machines, help="Machine to take the rest from."
