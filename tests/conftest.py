@@ -6,6 +6,7 @@ import os
 
 from hypothesis import settings
 
+from tests.faults.summary import pytest_terminal_summary  # noqa: F401
 from tests.rigs.fixtures_cluster import *  # noqa: F403
 from tests.rigs.fixtures_slurm import *  # noqa: F403
 from tests.rigs.fixtures_sshd import *  # noqa: F403
