@@ -8,11 +8,11 @@ from datetime import timedelta
 from jobferry.model.record import JobRecord
 from jobferry.model.retry import format_rule
 from jobferry.model.serialize import job_summary
-from jobferry.model.spec import Resources, format_array
+from jobferry.model.spec import Resources, format_array, format_indices
 from jobferry.model.submission import Attempt
 from jobferry.model.tables import ATTEMPT, SPEC, STATUS, SUBMISSION
 from jobferry.model.units import format_memory, format_time
-from jobferry.opened import in_folder
+from jobferry.opened import in_folder, run_folder
 from jobferry.render.shell import join
 
 
@@ -78,11 +78,19 @@ def _attempts(record: JobRecord) -> Iterator[dict[str, object]]:
 
 
 def _submissions(record: JobRecord) -> Iterator[dict[str, object]]:
-    current = {entry.number for entry in record.current}
+    covered: dict[int, list[int]] = {}
+    for task, entry in record.covering().items():
+        covered.setdefault(entry.number, []).extend(() if task is None else (task,))
     for entry in record.submissions:
         asked = _asked(entry.resources or record.spec.resources)
-        logs = _logs(record, entry.run)
-        yield {**SUBMISSION.write(entry), "current": entry.number in current, "asked": asked, "logs": logs}
+        yield {
+            **SUBMISSION.write(entry),
+            "current": entry.number in covered,
+            # of what it was made for, the tasks that no later one stands over
+            "covers": format_indices(sorted(covered.get(entry.number, ()))),
+            "asked": asked,
+            "logs": _logs(record, entry.run),
+        }
 
 
 def _asked(resources: Resources) -> dict[str, str]:
@@ -110,5 +118,4 @@ def _paths(record: JobRecord) -> dict[str, str]:
 def _logs(record: JobRecord, run: int) -> str:
     if not record.root:
         return ""
-    folder = in_folder(record.root, record.id)
-    return f"{folder}/out" if run == 1 else f"{folder}/runs/{run}/out"
+    return f"{run_folder(record, run)}/out"

@@ -294,6 +294,17 @@ def test_show_tells_how_each_attempt_ended_and_where_its_logs_are(tried_twice: t
     assert re.search(r"^last attempt +\S+ +runs/2/out$", told, re.MULTILINE)
 
 
+def test_show_tells_which_tasks_each_run_still_counts_for(home: Home) -> None:
+    script = "test $JOBFERRY_ARRAY_INDEX -ne 2 || test $JOBFERRY_RUN -gt 1"
+    job_id = home.ok("submit", "--array", "0-3", "--retry", "EXIT_CODE", "--", "sh", "-c", script).strip()
+    home.ok("wait", job_id)
+
+    told = home.ok("show", job_id)
+
+    assert re.search(r"^0-1,3 +\S+ +out$", told, re.MULTILINE)
+    assert re.search(r"^2 +\S+ +runs/2/out$", told, re.MULTILINE)
+
+
 def test_list_and_why_tell_of_attempts(tried_twice: tuple[Home, str]) -> None:
     home, job_id = tried_twice
 

@@ -67,10 +67,9 @@ def _show_runs(details: Mapping[str, Any]) -> None:
     current = [entry for entry in details["submissions"] if entry["current"]]
     if not past and len(current) == 1 and "waits" not in current[0]:
         return
-    whole = _output.cell(details["spec"].get("array"))
     parts = [
         {
-            "now": entry.get("tasks", whole) if whole else "last attempt" if past else "the job",
+            "now": entry["covers"] or ("last attempt" if past else "the job"),
             "native id": entry.get("native_id"),
             "asked for": entry["asked"],
             "logs": _inside(details, entry["logs"]),
