@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from jobferry import retrying
 from jobferry.client import default_client
 from jobferry.job_handle import Job
 
@@ -39,6 +40,11 @@ def elapsed(job: Job) -> timedelta | None:
     if status.started_at is None:
         return None
     return (status.ended_at or default_client().clock.now()) - status.started_at
+
+
+def refusal(job: Job) -> str | None:
+    """Tell why the run that was to be a job's next will never begin; None when it may."""
+    return retrying.refusal(job.record)
 
 
 def why(job: Job) -> Explanation:

@@ -48,8 +48,8 @@ def command(selected: Selection, failed: bool, dry_run: bool, **resources: Any) 
         return
     again = api.retry(jobs, **resources) if jobs else []
     fresh = [job for job, before in zip(again, jobs, strict=True) if _runs(job) != _runs(before)]
-    refused = [(job, words) for job in fresh if (words := _refusal(job)) is not None]
-    taken = [job for job in fresh if _refusal(job) is None]
+    refused = [(job, words) for job in fresh if (words := api.refusal(job)) is not None]
+    taken = [job for job in fresh if api.refusal(job) is None]
     if taken or not jobs:
         act(taken, "retry", lambda done: done, dry_run=False)
     _tell_left([job for job in again if job not in fresh])
@@ -70,17 +70,6 @@ def _has_ended(job: Job) -> bool:
 
 def _runs(job: Job) -> int:
     return len(job.record.attempts)
-
-
-def _refusal(job: Job) -> str | None:
-    """Return why its new run will never begin; None when it may."""
-    last = job.record.submissions[-1]
-    if last.native_id is not None or (last in job.record.unsent and not job.record.state.final):
-        return None
-    statuses = [job.record.tasks[task] for task in last.tasks if task in job.record.tasks]
-    return next(
-        (status.reason for status in (*statuses, job.record.status) if status.reason), "no reason told"
-    )
 
 
 def _tell_left(jobs: Sequence[Job]) -> None:
