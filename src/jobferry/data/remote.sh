@@ -75,10 +75,10 @@ jf_add() {
     shift 2
     while [ $# -gt 1 ]; do
         # whoever reads it meanwhile reads the whole of it
-        printf '%s' "$2" >"$jf_added/$1.$JF_MARK" && mv -f "$jf_added/$1.$JF_MARK" "$jf_added/$1" || {
+        if ! { printf '%s' "$2" >"$jf_added/$1.$JF_MARK" && mv -f "$jf_added/$1.$JF_MARK" "$jf_added/$1"; }; then
             rm -f "$jf_added/$1.$JF_MARK"
             JF_LACKING=${JF_LACKING-},${jf_added##*/},
-        }
+        fi
         shift 2
     done
 }
