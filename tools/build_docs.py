@@ -163,7 +163,8 @@ memory as {MEMORY_FORMS}.
 """
 _WORDS = {
     "host": "whatever `ssh` accepts; absent: this computer",
-    "python": "interpreter over there; `jobferry check` tells its version",
+    "python": "interpreter over there, which runs functions; absent: `python3`, here the one that calls",
+    "trusted": "false: results of Python functions there are taken as plain data only",
     "extends": "another machine, whose keys count where this one has none",
     "scheduler": "the batch system: `slurm`, `direct`, or one of an installed package; absent: found by "
     "`jobferry check` or the first job",

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         JobLost,
         JobNotFound,
         ParseError,
+        RemoteError,
+        ResultError,
         SchedulerBusy,
         SchedulerError,
         SpecError,
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
         UnknownMachine,
         WaitTimeout,
     )
+    from jobferry.far.within import Again, Delayed, again, remaining
+    from jobferry.functions.function_job import FunctionJob
+    from jobferry.functions.remote import RemoteFunction, remote
+    from jobferry.functions.serialisers import register_serialiser
     from jobferry.job_handle import Job
     from jobferry.machine_handle import Machine, Output
     from jobferry.model.spec import Array, Dependency, Input, JobSpec, Resources
@@ -57,6 +63,8 @@ _HOMES = {
         "JobNotFound",
         "JobferryError",
         "ParseError",
+        "RemoteError",
+        "ResultError",
         "SchedulerBusy",
         "SchedulerError",
         "SpecError",
@@ -67,6 +75,10 @@ _HOMES = {
         "UnknownMachine",
         "WaitTimeout",
     ),
+    "jobferry.far.within": ("Again", "Delayed", "again", "remaining"),
+    "jobferry.functions.function_job": ("FunctionJob",),
+    "jobferry.functions.remote": ("RemoteFunction", "remote"),
+    "jobferry.functions.serialisers": ("register_serialiser",),
     "jobferry.job_handle": ("Job",),
     "jobferry.machine_handle": ("Machine", "Output"),
     "jobferry.model.spec": ("Array", "Dependency", "Input", "JobSpec", "Resources"),
@@ -75,14 +87,17 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Again",
     "Array",
     "AuthError",
     "Client",
     "CommandTimeout",
     "ConfigError",
     "ConnectError",
+    "Delayed",
     "Dependency",
     "Failure",
+    "FunctionJob",
     "HostKeyError",
     "Input",
     "Job",
@@ -97,7 +112,10 @@ __all__ = [
     "Machine",
     "Output",
     "ParseError",
+    "RemoteError",
+    "RemoteFunction",
     "Resources",
+    "ResultError",
     "SchedulerBusy",
     "SchedulerError",
     "SpecError",
@@ -107,9 +125,13 @@ __all__ = [
     "TransportError",
     "UnknownMachine",
     "WaitTimeout",
+    "again",
     "job",
     "jobs",
     "machine",
+    "register_serialiser",
+    "remaining",
+    "remote",
 ]
 
 

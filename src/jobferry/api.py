@@ -13,7 +13,7 @@ import jobferry.client as clients
 from jobferry import settings as settings
 from jobferry.client import default_client
 from jobferry.errors import JobferryError, SpecError
-from jobferry.job_handle import Job, as_duration
+from jobferry.job_handle import Job, as_duration, open_job
 from jobferry.machine_handle import Machine
 from jobferry.model.machine import Machine as MachineDescription
 from jobferry.model.readers import read_resources
@@ -60,7 +60,7 @@ def job(job_id: str) -> Job:
         JobNotFound: none, or more than one, answers to it.
     """
     client = default_client()
-    return Job(client.store.resolve(job_id), client)
+    return open_job(client.store.resolve(job_id), client)
 
 
 def jobs(
@@ -87,7 +87,7 @@ def jobs(
         unfinished=unfinished,
         limit=limit,
     )
-    return [Job(record, client) for record in found]
+    return [open_job(record, client) for record in found]
 
 
 def recent(
@@ -106,7 +106,7 @@ def recent(
     )
     found = {record.id: record for records in looks for record in records}
     records = sorted(found.values(), key=lambda record: (record.created_at, record.id))
-    return [Job(record, client) for record in records]
+    return [open_job(record, client) for record in records]
 
 
 def refresh(jobs: Iterable[Job]) -> tuple[list[Job], list[JobferryError]]:
@@ -121,7 +121,7 @@ def refresh(jobs: Iterable[Job]) -> tuple[list[Job], list[JobferryError]]:
         except JobferryError as error:
             error.machine = error.machine or name
             errors.append(error)
-    return [Job(record, client) for record in current.values()], errors
+    return [open_job(record, client) for record in current.values()], errors
 
 
 def wait(
@@ -137,10 +137,10 @@ def wait(
         WaitTimeout: the time is over; the jobs go on.
     """
     client = default_client()
-    tell = None if on_change is None else lambda record: on_change(Job(record, client))
+    tell = None if on_change is None else lambda record: on_change(open_job(record, client))
     records = [job.record for job in jobs]
     done = client.wait(records, as_duration(timeout), on_change=tell, notice=notice)
-    return [Job(record, client) for record in done]
+    return [open_job(record, client) for record in done]
 
 
 def follow(
@@ -161,15 +161,15 @@ def follow(
     from jobferry.following import Follower
 
     client = default_client()
-    tell = None if on_change is None else lambda record: on_change(Job(record, client))
+    tell = None if on_change is None else lambda record: on_change(open_job(record, client))
     follower = Follower(client, on_change=tell, notice=notice)
-    return Job(follower.follow(job.record, write, streams=streams, task=task, lines=lines), client)
+    return open_job(follower.follow(job.record, write, streams=streams, task=task, lines=lines), client)
 
 
 def cancel(jobs: Iterable[Job]) -> list[Job]:
     """Cancel jobs, one request a machine; harmless for those that have ended."""
     client = default_client()
-    return [Job(record, client) for record in client.cancel([job.record for job in jobs])]
+    return [open_job(record, client) for record in client.cancel([job.record for job in jobs])]
 
 
 def retry(jobs: Iterable[Job], **resources: Any) -> list[Job]:
@@ -180,7 +180,7 @@ def retry(jobs: Iterable[Job], **resources: Any) -> list[Job]:
     """
     client = default_client()
     given = read_resources({name: value for name, value in resources.items() if value is not None})
-    return [Job(record, client) for record in client.retry([job.record for job in jobs], given)]
+    return [open_job(record, client) for record in client.retry([job.record for job in jobs], given)]
 
 
 def rebuild(machine: Machine) -> Rebuilt:
@@ -197,13 +197,13 @@ def rebuild(machine: Machine) -> Rebuilt:
 def hold(jobs: Iterable[Job]) -> list[Job]:
     """Keep waiting jobs from starting, one request a machine."""
     client = default_client()
-    return [Job(record, client) for record in client.hold([job.record for job in jobs])]
+    return [open_job(record, client) for record in client.hold([job.record for job in jobs])]
 
 
 def release(jobs: Iterable[Job]) -> list[Job]:
     """Let held jobs start, one request a machine."""
     client = default_client()
-    return [Job(record, client) for record in client.release([job.record for job in jobs])]
+    return [open_job(record, client) for record in client.release([job.record for job in jobs])]
 
 
 def remove(jobs: Iterable[Job], *, remote: bool = False) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from jobferry.errors import JobferryError
+from jobferry.functions.interpreters import interpreter_of
 from jobferry.model.command import Command, CommandResult
 from jobferry.model.machine import MachineFacts
 from jobferry.model.units import format_memory
@@ -82,7 +83,7 @@ def _ask(machine: OpenMachine, facts: MachineFacts) -> Mapping[str, CommandResul
     program.section("write", Command(argv=("sh", "-c", attempt)))
     program.section("space", Command(argv=("df", "-Pk", facts.root)))
     program.section("which", Command(argv=("jf_which", *_WANTED, "rsync", "zstd", "setsid", "bash")))
-    python = f"{expand_path(machine.machine.python)} --version 2>&1"
+    python = f"{expand_path(interpreter_of(machine.machine))} --version 2>&1"
     program.section("python", Command(argv=("sh", "-c", python)))
     return machine.ask(program)
 
@@ -167,6 +168,6 @@ def _programs(machine: OpenMachine, answers: Mapping[str, CommandResult]) -> Ite
         yield Finding(
             subject="python",
             grade=Grade.NOTE,
-            value=python.words or f"{machine.machine.python} not found",
+            value=python.words or f"{interpreter_of(machine.machine)} not found",
             advice="needed only by jobs in Python; set `python` to an interpreter over there",
         )

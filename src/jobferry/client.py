@@ -220,6 +220,7 @@ class Client:
             for opened, mine in self._lookout.by_machine(records).items():
                 Controller(opened, self.store, self.clock).remove_folders(mine)
         self.store.remove([record.id for record in records])
+        self.store.calls.remove_all(record.spec.function for record in records)
 
     def _control(self, records: Sequence[JobRecord], verb: Any) -> list[JobRecord]:
         current = {record.id: record for record in records}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from jobferry.clock import Clock
 from jobferry.drafts import DependencyFailed, NotSubmitted
@@ -179,7 +180,7 @@ class Delivery:
         if array is not None and array.limit is not None and record.native_ids:
             # so many at a time holds for the array as a whole: its parts follow each other
             awaited["afterany"] = [*awaited.get("afterany", ()), *record.native_ids]
-        return make_payload(record, chosen, self.machine.scheduler, awaited)
+        return make_payload(record, chosen, self.machine.scheduler, awaited, _calls(self.store, record))
 
     def send_waiting(self, records: Sequence[JobRecord], *, may_try: bool) -> list[Outcome]:
         """Send what waits here, if there may be room; what goes wrong on the way leaves it waiting.
@@ -233,6 +234,16 @@ class Delivery:
             return record.with_submissions(*parts)
         self._awaited[record.id] = found
         return record
+
+
+def _calls(store: Store, record: JobRecord) -> Path | None:
+    """Find the file with a job's calls, while it has still to be sent."""
+    if record.spec.function is None or record.placed or record.native_ids:
+        return None
+    path = store.calls.file(record.spec.function)
+    if not path.exists():
+        raise SpecError(f"the calls of {record.id} are gone: {path}", hint="submit it anew")
+    return path
 
 
 def _places(record: JobRecord, number: int) -> int:

@@ -11,7 +11,8 @@
     │  └─ SubmitRefused   SubmitLimit   SchedulerBusy   ParseError
     ├─ JobError 1
     │  ├─ JobNotFound 5   JobFailed 1 (or the job's own code)
-    │  └─ JobLost 1   WaitTimeout 124
+    │  │                  └─ RemoteError 1
+    │  └─ JobLost 1   WaitTimeout 124   ResultError 1
     └─ StoreError 6                                              the local index
 """
 
@@ -173,6 +174,45 @@ class JobFailed(JobError):
     ) -> None:
         super().__init__(message, hint=hint, machine=machine, job_id=job_id)
         self.code = code
+
+
+class RemoteError(JobFailed):
+    """A function raised what cannot come back as itself.
+
+    Attributes:
+        kind: name of the exception's class over there.
+        traceback: as it would have been printed over there.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "",
+        traceback: str = "",
+        code: int = 1,
+        hint: str | None = None,
+        machine: str | None = None,
+        job_id: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code, hint=hint, machine=machine, job_id=job_id)
+        self.kind = kind
+        self.traceback = traceback
+
+
+class RemoteTraceback(Exception):
+    """Where an exception was raised over there: the cause of the one that is raised here."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"\n{self.text.rstrip()}"
+
+
+class ResultError(JobError):
+    """A function ran, and what it returned cannot be brought home."""
 
 
 class JobLost(JobError):

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobferry.errors import JobFailed, JobLost, SubmitRefused
+from jobferry.errors import JobError, JobFailed, JobLost, SubmitRefused
 from jobferry.logs import LogFile, follow, log_files, read_last, read_whole
 from jobferry.model.readers import read_resources
 from jobferry.model.record import JobRecord
@@ -91,19 +91,8 @@ class Job:
             JobLost: nothing is known of its end.
         """
         status = self.status
-        if not status.state.final or status.state is JobState.COMPLETED:
-            return
-        if status.state is JobState.LOST:
-            raise JobLost(
-                f"{self.id} is lost: {status.reason}", machine=self._record.machine.name, job_id=self.id
-            )
-        raise JobFailed(
-            describe_end(self._record),
-            code=own_code(status),
-            hint=f"`jobferry why {self.id}`, `jobferry logs --stderr {self.id}`",
-            machine=self._record.machine.name,
-            job_id=self.id,
-        )
+        if status.state.final and status.state is not JobState.COMPLETED:
+            raise end_error(self._record)
 
     def stdout(self, task: int | None = None) -> str:
         """Return what it has printed so far; of an array, all tasks' output in order, or one task's."""
@@ -205,11 +194,35 @@ class Job:
                 self._client.clock.sleep(1.0)
 
 
+def open_job(record: JobRecord, client: Client) -> Job:
+    """Return the handle that fits a job: one that runs a function has results."""
+    if record.spec.function is None:
+        return Job(record, client)
+    from jobferry.functions.function_job import FunctionJob
+
+    return FunctionJob(record, client)
+
+
 def as_duration(timeout: float | str | timedelta | None) -> timedelta | None:
     """Read a time to wait: a number is seconds, text is as for a time limit."""
     if timeout is None or isinstance(timeout, timedelta):
         return timeout
     return parse_time(timeout) if isinstance(timeout, str) else timedelta(seconds=timeout)
+
+
+def end_error(record: JobRecord, task: int | None = None) -> JobError:
+    """Make the error that says how a job, or one task of it, ended without success."""
+    status = record.status if task is None else record.tasks.get(task, record.status)
+    what = record.id if task is None else f"task {task} of {record.id}"
+    where = {"machine": record.machine.name, "job_id": record.id}
+    if status.state is JobState.LOST:
+        return JobLost(f"{what} is lost: {status.reason}", **where)
+    return JobFailed(
+        f"{what} {describe_end(status)}",
+        code=own_code(status),
+        hint=f"`jobferry why {record.id}`, `jobferry logs --stderr {record.id}`",
+        **where,
+    )
 
 
 def own_code(status: JobStatus) -> int:
@@ -224,9 +237,8 @@ def own_code(status: JobStatus) -> int:
     return status.exit_code or 1
 
 
-def describe_end(record: JobRecord) -> str:
-    """Say in one sentence how a job ended."""
-    status = record.status
+def describe_end(status: JobStatus) -> str:
+    """Say how a job or a task ended, as what follows its name."""
     if status.state is JobState.CANCELLED:
         words = "was cancelled"
     elif status.failure is Failure.EXIT_CODE:
@@ -237,4 +249,4 @@ def describe_end(record: JobRecord) -> str:
         words = "was not taken"
     else:
         words = f"failed: {(status.failure or status.state).value.lower().replace('_', ' ')}"
-    return f"{record.id} {words}" + (f" ({status.reason})" if status.reason else "")
+    return words + (f" ({status.reason})" if status.reason else "")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from jobferry.checkup import Finding, check
-from jobferry.job_handle import Job
+from jobferry.errors import SpecError
+from jobferry.job_handle import Job, open_job
 from jobferry.model.command import Command, CommandResult
 from jobferry.model.machine import Machine as MachineDescription
+from jobferry.model.spec import JobSpec
 from jobferry.options import Work
 from jobferry.render.shell import command_line
 
 if TYPE_CHECKING:
     from jobferry.client import Client
+    from jobferry.functions.function_job import FunctionJob
     from jobferry.staging.progress import Progress
 
 
@@ -29,23 +32,55 @@ class Machine(MachineDescription):
 
     client: Client | None = field(default=None, repr=False, compare=False)
 
-    def submit(self, work: Work, *, progress: Progress | None = None, **options: Any) -> Job:
+    def submit(
+        self, work: Work | Callable[..., object], *args: Any, progress: Progress | None = None, **options: Any
+    ) -> Job:
         """Submit a job and return its handle: a list is a command, text a shell script, a path a script file.
+
+        A function is called there with the arguments that follow; see `call`.
 
         Raises:
             SpecError: it cannot be run here; nothing was sent.
             SubmitRefused: the batch system said no.
             SchedulerBusy: whether it was taken is not known yet; waiting for the job finds out.
         """
-        client = self._client()
+        if callable(work) and not isinstance(work, JobSpec):
+            return self.call(work, *args, progress=progress, **options)
+        if args:
+            raise SpecError("a command's words are one list", hint=f"submit({[*map(str, args)]})")
+        client = self.opened_client
         record = client.submit(self, [client.draft(self, work, options)], progress=progress)[0]
-        return Job(record, client)
+        return open_job(record, client)
+
+    def call(
+        self,
+        function: Callable[..., object],
+        /,
+        *args: Any,
+        progress: Progress | None = None,
+        **kwargs: Any,
+    ) -> FunctionJob:
+        """Call a Python function there and return a handle: ``machine.call(f, 3, b=7, time="5m").result()``.
+
+        What the function uses of your own modules travels along; nothing needs to be installed over there but
+        a Python of at least 3.8. Keyword arguments that the function does not have are options of the job.
+        A handle among the arguments stands for its result: the call waits for that over there.
+
+        Args:
+            progress: told of bytes on their way.
+
+        Raises:
+            SpecError: the call cannot be made there; nothing was sent.
+        """
+        from jobferry.functions.calling import call
+
+        return call(self.opened_client, self, function, args, kwargs, progress=progress)
 
     def submit_all(self, works: Iterable[Work], **options: Any) -> list[Job]:
         """Submit many jobs in one request; all share the options."""
-        client = self._client()
+        client = self.opened_client
         drafts = [client.draft(self, work, options) for work in works]
-        return [Job(record, client) for record in client.submit(self, drafts)] if drafts else []
+        return [open_job(record, client) for record in client.submit(self, drafts)] if drafts else []
 
     def run(self, work: Work, **options: Any) -> Job:
         """Submit a job, wait for its end, fetch its outputs to the current folder, and raise if it failed.
@@ -86,7 +121,7 @@ class Machine(MachineDescription):
             directory=PurePosixPath(directory) if directory is not None else None,
             timeout=timeout,
         )
-        connection = self._client().open(self).connection
+        connection = self.opened_client.open(self).connection
         if stdin:
             return Output.of(connection.run(wanted, stdin=stdin))
         # what runs twice may do harm, so a lost link is not followed by a second try
@@ -108,7 +143,7 @@ class Machine(MachineDescription):
         """
         from jobferry.staging.transfer import put
 
-        put(self._client().open(self).connection, source, destination, exclude=exclude, progress=progress)
+        put(self.opened_client.open(self).connection, source, destination, exclude=exclude, progress=progress)
 
     def get(
         self,
@@ -125,11 +160,11 @@ class Machine(MachineDescription):
         """
         from jobferry.staging.transfer import get
 
-        get(self._client().open(self).connection, source, destination, exclude=exclude, progress=progress)
+        get(self.opened_client.open(self).connection, source, destination, exclude=exclude, progress=progress)
 
     def check(self) -> list[Finding]:
         """Look at the connection, the folders and the batch system; each finding says what to do about it."""
-        return check(self._client().open(self))
+        return check(self.opened_client.open(self))
 
     def login(self) -> None:
         """Open the shared connection with a person at the terminal, who may be asked for passwords and codes.
@@ -137,14 +172,16 @@ class Machine(MachineDescription):
         Raises:
             AuthError, HostKeyError, ConnectError: it was not opened.
         """
-        self._client().open(self).connection.transport.login()
+        self.opened_client.open(self).connection.transport.login()
 
     def jobs(self) -> list[Job]:
         """Return this machine's jobs, the newest last, as last seen."""
-        client = self._client()
-        return [Job(record, client) for record in client.store.find(machine=self.name)]
+        client = self.opened_client
+        return [open_job(record, client) for record in client.store.find(machine=self.name)]
 
-    def _client(self) -> Client:
+    @property
+    def opened_client(self) -> Client:
+        """The client that acts for this handle: its own, or this process's."""
         if self.client is not None:
             return self.client
         from jobferry.client import default_client

@@ -48,7 +48,7 @@ class OpenMachine:
 
     def __init__(self, machine: Machine, store: Store, clock: Clock) -> None:
         self.machine = machine
-        self._store = store
+        self.store = store
         self.clock = clock
         self.connection = Connection(open_transport(machine, clock), preamble(), clock)
         self._facts: MachineFacts | None = None
@@ -63,10 +63,10 @@ class OpenMachine:
         return self._facts
 
     def _known_facts(self) -> MachineFacts | None:
-        known = self._store.get_facts(self._fingerprint(self.machine.scheduler))
+        known = self.store.get_facts(self._fingerprint(self.machine.scheduler))
         if known is None and self.machine.scheduler is not None:
             # a job names the batch system that was found where none was named
-            found = self._store.get_facts(self._fingerprint(None))
+            found = self.store.get_facts(self._fingerprint(None))
             known = found if found is not None and found.scheduler == self.machine.scheduler else None
         return known
 
@@ -109,7 +109,7 @@ class OpenMachine:
             root=self._absolute_root(answers),
             probed_at=self.clock.now(),
         )
-        self._store.put_facts(self._fingerprint(self.machine.scheduler), facts)
+        self.store.put_facts(self._fingerprint(self.machine.scheduler), facts)
         self._facts = facts
         return facts
 

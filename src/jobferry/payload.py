@@ -12,7 +12,7 @@ from jobferry.data import read
 from jobferry.errors import SpecError
 from jobferry.model.record import JobRecord
 from jobferry.model.serialize import job_document, submission_to_json
-from jobferry.model.spec import Input, JobSpec, format_indices
+from jobferry.model.spec import JobSpec, format_indices
 from jobferry.model.submission import Submission
 from jobferry.render.program import Program
 from jobferry.render.script import LAUNCHER, USER_SCRIPT, launch_script, script_name
@@ -33,6 +33,7 @@ class Payload:
     Attributes:
         scripts: number of each submission to be sent -> its launch script.
         never: why it must not be begun any more; None when it may. What was begun is found out all the same.
+        calls: the file here with calls of functions, if the job is of those.
     """
 
     record: JobRecord
@@ -40,6 +41,7 @@ class Payload:
     scheduler: Scheduler
     awaited: Awaited
     never: str | None = None
+    calls: Path | None = None
 
     @property
     def submissions(self) -> tuple[Submission, ...]:
@@ -69,6 +71,12 @@ class Payload:
         are_files = all(stat.S_ISREG(entry.st_mode) for entry in found)
         return are_files and sum(entry.st_size for entry in found) <= INLINE_BYTES
 
+    @property
+    def apart(self) -> Path | None:
+        """The file with calls, where it is too large to travel in the request."""
+        is_large = self.calls is not None and self.calls.stat().st_size > INLINE_BYTES
+        return self.calls if is_large and not self.has_folder else None
+
     def write(self, program: Program) -> None:
         """Add the making of the job's folder to a program."""
         spec = self.record.spec
@@ -81,11 +89,13 @@ class Payload:
         program.text(f'jf_text {LAUNCHER} "$JF_LAUNCHER"')
         document = job_document(spec, self.record.id, self.record.created_at)
         program.do("jf_text", "job.json", document)
+        if self.calls is not None and self.apart is None:
+            program.do("jf_call", octal(_read(self.calls)))
         if spec.script is not None:
             program.do("jf_script", USER_SCRIPT, spec.script)
         for file in spec.inputs if self.is_inline else ():
             mode = f"{stat.S_IMODE(file.source.stat().st_mode) & 0o777:o}"
-            program.do("jf_bytes", str(file.destination), mode, octal(_read(file)))
+            program.do("jf_bytes", str(file.destination), mode, octal(_read(file.source)))
 
     def add(self, program: Program) -> None:
         """Add what further submissions need in a folder that is there."""
@@ -104,15 +114,22 @@ def _about(entry: Submission) -> tuple[str, str]:
 
 
 def make_payload(
-    record: JobRecord, submissions: Sequence[Submission], scheduler: Scheduler, awaited: Awaited
+    record: JobRecord,
+    submissions: Sequence[Submission],
+    scheduler: Scheduler,
+    awaited: Awaited,
+    calls: Path | None = None,
 ) -> Payload:
     """Render submissions of a job.
+
+    Args:
+        calls: the file with its calls of functions.
 
     Raises:
         SpecError: the batch system cannot honour it.
     """
     scripts = {entry.number: _script(record, entry, scheduler) for entry in submissions}
-    return Payload(record=record, scripts=scripts, scheduler=scheduler, awaited=awaited)
+    return Payload(record=record, scripts=scripts, scheduler=scheduler, awaited=awaited, calls=calls)
 
 
 def _script(record: JobRecord, submission: Submission, scheduler: Scheduler) -> str:
@@ -141,6 +158,9 @@ def write_payloads(program: Program, payloads: Sequence[Payload]) -> None:
         supervised = any(payload.scheduler.capabilities.supervised for payload in fresh)
         program.set("JF_LAUNCHER", launcher(supervised=supervised))
         program.do("jf_begin", *(payload.record.id for payload in fresh))
+        functions = [payload.record.spec.function for payload in fresh]
+        for runtime in sorted({function.runtime for function in functions if function is not None}):
+            program.do("jf_needs", runtime)
         for payload in fresh:
             payload.write(program)
         program.do("jf_place")
@@ -162,8 +182,8 @@ def bulk(payloads: Sequence[Payload]) -> Iterator[Payload]:
             yield payload
 
 
-def _read(entry: Input) -> bytes:
+def _read(path: Path) -> bytes:
     try:
-        return Path(entry.source).read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        raise SpecError(f"an input cannot be read: {entry.source}: {error.strerror}") from error
+        raise SpecError(f"an input cannot be read: {path}: {error.strerror}") from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobferry.drafts import describe
 from jobferry.errors import ConfigError
-from jobferry.job_handle import Job
+from jobferry.job_handle import Job, open_job
 from jobferry.model.machine import Machine
 from jobferry.options import Work
 from jobferry.payload import make_payload
@@ -45,7 +45,7 @@ def preview(client: Client, machine: Machine, work: Work, options: Mapping[str, 
     record = client.draft(machine, work, options)
     scheduler = _known_scheduler(client, machine)
     payload = make_payload(record, record.submissions, open_scheduler(scheduler), {})
-    return Preview(Job(record, client), scheduler, payload.launch, ignored)
+    return Preview(open_job(record, client), scheduler, payload.launch, ignored)
 
 
 def _known_scheduler(client: Client, machine: Machine) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 from jobferry.clock import Clock
 from jobferry.drafts import DependencyFailed
@@ -27,11 +28,12 @@ from jobferry.errors import (
 from jobferry.ledger import Ledger, Part
 from jobferry.model.command import CommandResult
 from jobferry.model.record import JobRecord
+from jobferry.model.spec import Input
 from jobferry.model.status import Failure, JobState
 from jobferry.opened import OpenMachine, in_folder
 from jobferry.payload import Payload, bulk, write_payloads
 from jobferry.render.program import Program
-from jobferry.render.script import script_name
+from jobferry.render.script import CALLS, script_name
 from jobferry.staging.progress import Progress
 from jobferry.staging.transfer import put_inputs
 from jobferry.store import Store
@@ -163,6 +165,12 @@ class Submitter:
             self._ledger.staging(_parts(payload)[0])
             folder = record.spec.directory or in_folder(self._machine.root, f".in-{record.id}")
             put_inputs(self._machine.connection, record.spec.inputs, str(folder), progress=progress)
+        for payload in payloads:
+            if payload.apart is not None:
+                self._ledger.staging(_parts(payload)[0])
+                calls = Input(source=payload.apart, destination=PurePosixPath(CALLS))
+                folder = in_folder(self._machine.root, f".call-{payload.record.id}")
+                put_inputs(self._machine.connection, [calls], folder, progress=progress)
 
     @staticmethod
     def _add_submit(program: Program, payload: Payload) -> None:

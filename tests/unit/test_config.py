@@ -80,6 +80,7 @@ def test_the_example_of_the_documentation_is_read(place: Place) -> None:
         root="$SCRATCH/jobferry",
         account="def-prof",
         setup=("module load python/3.11", "source ~/venvs/ml/bin/activate"),
+        python="python3",
         poll_interval=timedelta(seconds=30),
         defaults=Resources(time=timedelta(hours=1), mem=4 * 1024**3),
     )

@@ -122,7 +122,7 @@ def build_machine(name: str, settings: Settings) -> Machine:
 def settings_of(machine: Machine) -> dict[str, object]:
     """List what is set of a machine, beside what every machine has."""
     plain = Machine(name=machine.name)
-    fields = {key: getattr(machine, key) for key in (*_FIELDS, "poll_interval", "max_jobs")}
+    fields = {key: getattr(machine, key) for key in (*_FIELDS, "poll_interval", "max_jobs", "trusted")}
     settings = {key: value for key, value in fields.items() if value != getattr(plain, key)}
     return settings | {DEFAULTS + key: value for key, value in machine.defaults.given().items()}
 

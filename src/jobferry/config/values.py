@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from jobferry.errors import SpecError
-from jobferry.model.readers import Reader, read_count, read_time
+from jobferry.model.readers import Reader, read_count, read_flag, read_time
 from jobferry.model.suggest import did_you_mean
 
 KNOWN_SCHEDULERS = frozenset(("slurm", "direct"))
@@ -34,6 +34,7 @@ def machine_readers(schedulers: frozenset[str], transports: frozenset[str]) -> M
         "ssh": _read_word,
         "poll_interval": _read_interval,
         "max_jobs": read_count,
+        "trusted": read_flag,
     }
 
 

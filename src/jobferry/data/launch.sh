@@ -6,6 +6,7 @@
 # jobferry_warning, jobferry_warn_before (limits without a batch system), jobferry_directory, jobferry_outputs(),
 # jobferry_run (which records are its own: 1, or the number of a later try), jobferry_offset (task number less the batch system's index),
 # jobferry_requeues (how often it is started again after a warning), jobferry_warns (the signal that warns).
+# What the job runs can ask for another start by a file state/<task|job>.again.
 
 jobferry_run=${jobferry_run-1}
 jobferry_base=$jobferry_folder
@@ -122,7 +123,9 @@ jobferry_supervise() {
     JOBFERRY_WORK=${jobferry_directory-$jobferry_folder/work}
     JOBFERRY_RESTARTS=$jobferry_restarts
     JOBFERRY_RUN=$jobferry_run
+    JOBFERRY_STARTED=$jobferry_began
     export JOBFERRY_JOB JOBFERRY_TASK JOBFERRY_WORK JOBFERRY_ARRAY_INDEX JOBFERRY_RESTARTS JOBFERRY_RUN
+    export JOBFERRY_STARTED
     # an array that is taken in parts keeps the numbers it was given
     [ "${jobferry_offset-0}" -eq 0 ] || export SLURM_ARRAY_TASK_ID="$jobferry_task"
     # srun of Slurm 22.05 to 23.02 does not read the number that sbatch sets
@@ -259,7 +262,12 @@ jobferry_end() {
         jobferry_cause=LAUNCH
         [ "$jobferry_status" -ne 0 ] || jobferry_status=125
     fi
-    rm -f "$jobferry_state/$jobferry_task.begun" "$jobferry_state/$jobferry_task.overtime"
+    if [ -f "$jobferry_state/$jobferry_task.again" ]; then
+        jobferry_called=1
+        jobferry_cause=TIMEOUT
+    fi
+    rm -f "$jobferry_state/$jobferry_task.begun" "$jobferry_state/$jobferry_task.overtime" \
+        "$jobferry_state/$jobferry_task.again"
     jobferry_ooms=$(($(jobferry_oom_kills) - jobferry_ooms))
     jobferry_listed=
     if command -v jobferry_outputs >/dev/null 2>&1; then

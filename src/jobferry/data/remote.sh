@@ -34,6 +34,25 @@ jf_enter() {
     mkdir -p "$JF_ROOT/jobs"
 }
 
+# jf_runtime NAME FILE TEXT...: put what runs functions in place, by one rename; one that is there is kept
+jf_runtime() {
+    jf_made=$JF_ROOT/runtimes/.new-$JF_MARK.$JF_HOST.$$
+    jf_kept=$JF_ROOT/runtimes/$1
+    shift
+    [ ! -d "$jf_kept" ] || return 0
+    while [ $# -gt 1 ]; do
+        case $1 in */*) jf_into=$jf_made/${1%/*} ;; *) jf_into=$jf_made ;; esac
+        if ! { mkdir -p "$jf_into" && printf '%s' "$2" >"$jf_made/$1"; }; then
+            rm -rf "$jf_made"
+            return 1
+        fi
+        shift 2
+    done
+    mv "$jf_made" "$jf_kept" 2>/dev/null || [ -d "$jf_kept" ]
+    # when two put it in place, the second one's has gone into that of the first
+    rm -rf "$jf_made" "${jf_kept:?}/${jf_made##*/}"
+}
+
 # jf_begin ID...: begin the folders of jobs aside, all with one process
 jf_begin() {
     # a request that is sent again after a lost link must not meet the folders of its first run
@@ -49,10 +68,19 @@ jf_begin() {
     mkdir -p "$@" || JF_BAD=1
 }
 
+# jf_needs RUNTIME: place no job whose functions nothing would run
+jf_needs() {
+    [ -f "$JF_ROOT/runtimes/$1/run.py" ] || JF_BAD="$JF_ROOT/runtimes/$1 is gone: try again, it is put back then"
+}
+
 # jf_open ID: go on with the folder of this job
 jf_open() {
     JF_NEW=$JF_STAGE/$1
     [ ! -d "$JF_ROOT/jobs/.in-$1" ] || mv "$JF_ROOT/jobs/.in-$1" "$JF_NEW/work" || JF_BAD=1
+    if [ -d "$JF_ROOT/jobs/.call-$1" ]; then
+        mv "$JF_ROOT/jobs/.call-$1/call" "$JF_NEW/call" || JF_BAD=1
+        rmdir "$JF_ROOT/jobs/.call-$1"
+    fi
 }
 
 # jf_text NAME TEXT: write a text file into the folder being made
@@ -99,6 +127,11 @@ jf_over() {
     true >"$jf_state/$1.over"
 }
 
+# jf_call OCTAL: write the file with the calls of functions
+jf_call() {
+    printf '%b' "$1" >"$JF_NEW/call" || JF_BAD=1
+}
+
 # jf_bytes FILE MODE OCTAL: write a file under the work folder, its folders too
 jf_bytes() {
     case $1 in */*) mkdir -p "$JF_NEW/work/${1%/*}" || JF_BAD=1 ;; esac
@@ -110,6 +143,7 @@ jf_place() {
     JF_PLACED=
     if [ -n "$JF_BAD" ]; then
         # a shell's own printf says no more than that writing failed; cat says why
+        [ "$JF_BAD" = 1 ] || echo "$JF_BAD" >&2
         printf '%8192s' ' ' | cat >"$JF_STAGE/why"
     else
         mv "$JF_STAGE"/* "$JF_ROOT/jobs/"
@@ -313,7 +347,8 @@ jf_uncancel() {
 # jf_remove ID...: delete job folders, only inside our own root
 jf_remove() {
     for jf_removed in "$@"; do
-        rm -rf "${JF_ROOT:?}/jobs/${jf_removed:?}" "$JF_ROOT/jobs/.in-$jf_removed"
+        rm -rf "${JF_ROOT:?}/jobs/${jf_removed:?}" "$JF_ROOT/jobs/.in-$jf_removed" \
+            "$JF_ROOT/jobs/.call-$jf_removed"
     done
 }
 

@@ -21,10 +21,11 @@ class Machine:
         transport: name of the transport; None picks ``local`` without a host, ``openssh`` with one.
         root: folder for jobs over there; ``~`` and ``$NAME`` are expanded there.
         setup: shell lines run at the start of every job.
-        python: the Python over there, which `check` reports.
+        python: the Python over there, which runs functions; None is ``python3``, here the one that calls.
         ssh: the ssh client to run, with options if need be.
         poll_interval: the scheduler is asked at most once in this time; None is the dialect's own.
         max_jobs: so many jobs and tasks at most are left to the batch system at a time; None is no limit.
+        trusted: whether what comes back from functions there may be anything; else it is plain data only.
         defaults: resources where a job asks for none.
     """
 
@@ -37,10 +38,11 @@ class Machine:
     partition: str | None = None
     qos: str | None = None
     setup: tuple[str, ...] = ()
-    python: str = "python3"
+    python: str | None = None
     ssh: str = "ssh"
     poll_interval: timedelta | None = None
     max_jobs: int | None = None
+    trusted: bool = True
     defaults: Resources = field(default_factory=Resources)
 
     @property
@@ -78,3 +80,24 @@ class MachineFacts:
     partitions: tuple[str, ...] = ()
     limits: Mapping[str, str] = field(default_factory=dict)
     probed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonFacts:
+    """What a Python over there told of itself when it was last asked.
+
+    Attributes:
+        version: such as (3, 11, 4).
+        runtime: the folder over there with what runs functions, named by what is in it.
+        modules: which of those that travelling may take are installed.
+    """
+
+    version: tuple[int, ...] = ()
+    runtime: str = ""
+    modules: tuple[str, ...] = ()
+    probed_at: datetime | None = None
+
+    @property
+    def minor(self) -> tuple[int, ...]:
+        """The version as far as code compiled for it goes."""
+        return self.version[:2]

@@ -66,7 +66,8 @@ def read_count(value: object) -> int:
     return value
 
 
-def _read_flag(value: object) -> bool:
+def read_flag(value: object) -> bool:
+    """Read a truth, which a file writes as true or false."""
     if not isinstance(value, bool):
         raise SpecError(f"must be true or false, not {value!r}")
     return value
@@ -83,5 +84,5 @@ RESOURCE_READERS: Mapping[str, Reader] = {
     "mem": _read_memory,
     "mem_per_cpu": _read_memory,
     "time": read_time,
-    "exclusive": _read_flag,
+    "exclusive": read_flag,
 }

@@ -96,9 +96,13 @@ def format_amount(amount: int | timedelta) -> str:
     return format_time(amount) if isinstance(amount, timedelta) else format_memory(amount)
 
 
-def requeues(retry: Retry, signal: object) -> int:
-    """Tell how often a job starts itself again when its warning `signal` made it stop before it was done."""
-    return retry[Failure.TIMEOUT].times if signal is not None and Failure.TIMEOUT in retry else 0
+def requeues(retry: Retry, caller: object) -> int:
+    """Tell how often a job starts itself again when it stopped before it was done, having saved its work.
+
+    Args:
+        caller: the warning signal that makes it stop, or the function that may ask for it; None without.
+    """
+    return retry[Failure.TIMEOUT].times if caller is not None and Failure.TIMEOUT in retry else 0
 
 
 def _read_cause(word: str) -> Failure:

@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 
 from jobferry.errors import SpecError, StoreError
 from jobferry.model.codec import MOMENT, NUMBER, TEXT, Codec, Noun, read_object, refuse_unknown, write_moment
-from jobferry.model.machine import Machine, MachineFacts
+from jobferry.model.machine import Machine, MachineFacts, PythonFacts
 from jobferry.model.record import JobRecord
 from jobferry.model.spec import JobSpec, inside
 from jobferry.model.status import JobStatus
 from jobferry.model.submission import Submission
-from jobferry.model.tables import FACTS, MACHINE, RECORD, SPEC, STATUS, SUBMISSION
+from jobferry.model.tables import FACTS, MACHINE, PYTHON, RECORD, SPEC, STATUS, SUBMISSION
 
 T = TypeVar("T")
 Upgrade = Callable[[dict[str, object]], dict[str, object]]
@@ -91,6 +91,20 @@ def facts_from_json(text: str) -> MachineFacts:
         StoreError: not such facts.
     """
     return _stored(FACTS, text, "machine's facts")
+
+
+def python_to_json(facts: PythonFacts) -> str:
+    """Write what a Python told of itself."""
+    return json.dumps(PYTHON.write(facts))
+
+
+def python_from_json(text: str) -> PythonFacts:
+    """Read what a Python told of itself.
+
+    Raises:
+        StoreError: not such facts.
+    """
+    return _stored(PYTHON, text, "Python's facts")
 
 
 def job_summary(record: JobRecord) -> dict[str, object]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 from jobferry.errors import SpecError
+from jobferry.model.function import FunctionCall
 from jobferry.model.retry import Retry
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -232,11 +233,12 @@ def parse_warning_signal(text: str) -> WarningSignal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """Everything a job is, apart from the machine it goes to; exactly one of `command` and `script`.
+    """Everything a job is, apart from the machine it goes to; exactly one of `command`, `script`, `function`.
 
     Attributes:
         command: program and arguments, run without a shell.
         script: text of a script, run by its own ``#!`` line; its directives are honoured.
+        function: calls of Python functions.
         arguments: arguments of `script`.
         environment: variables for the job; values never appear in messages.
         setup: shell lines run before the command; the job fails when one fails.
@@ -251,6 +253,7 @@ class JobSpec:
 
     command: tuple[str, ...] = ()
     script: str | None = None
+    function: FunctionCall | None = None
     arguments: tuple[str, ...] = ()
     name: str = "job"
     resources: Resources = field(default_factory=Resources)
@@ -269,8 +272,8 @@ class JobSpec:
     native: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if bool(self.command) == (self.script is not None):
-            raise SpecError("a job needs a command or a script, and not both")
+        if bool(self.command) + (self.script is not None) + (self.function is not None) != 1:
+            raise SpecError("a job needs a command or a script or a function, and no two of them")
         if self.arguments and self.script is None:
             raise SpecError("arguments belong to a script; put them into the command")
         check_line("name", self.name)

@@ -20,7 +20,8 @@ from jobferry.model.codec import (
     read_object,
     word_of,
 )
-from jobferry.model.machine import Machine, MachineFacts
+from jobferry.model.function import FunctionCall
+from jobferry.model.machine import Machine, MachineFacts, PythonFacts
 from jobferry.model.record import JobRecord
 from jobferry.model.retry import Retry, format_rule, parse_retry
 from jobferry.model.spec import (
@@ -57,6 +58,16 @@ DEPENDENCY = Noun(Dependency, {"job_id": TEXT, "kind": word_of(DependencyKind)})
 SIGNAL = Noun(WarningSignal, {"name": TEXT, "before": DURATION})
 
 
+FUNCTION = Noun(
+    FunctionCall,
+    {
+        **dict.fromkeys(("name", "payload", "interpreter", "runtime"), TEXT),
+        **dict.fromkeys(("count", "chunk"), NUMBER),
+        "trusted": FLAG,
+    },
+)
+
+
 def _read_retry(data: object) -> Retry:
     return dict(parse_retry(f"{cause}:{TEXT.read(rule)}") for cause, rule in read_object(data).items())
 
@@ -70,6 +81,7 @@ SPEC = Noun(
         "name": TEXT,
         "command": listed(TEXT),
         "script": TEXT,
+        "function": FUNCTION.codec,
         "arguments": listed(TEXT),
         "resources": RESOURCES.codec,
         "environment": TEXTS,
@@ -97,6 +109,7 @@ MACHINE = Noun(
         "setup": listed(TEXT),
         "poll_interval": DURATION,
         "max_jobs": NUMBER,
+        "trusted": FLAG,
         "defaults": RESOURCES.codec,
     },
 )
@@ -110,6 +123,10 @@ FACTS = Noun(
         "limits": TEXTS,
         "probed_at": MOMENT,
     },
+)
+PYTHON = Noun(
+    PythonFacts,
+    {"version": listed(NUMBER), "runtime": TEXT, "modules": listed(TEXT), "probed_at": MOMENT},
 )
 STATUS = Noun(
     JobStatus,
@@ -160,4 +177,7 @@ RECORD = Noun(
         "revision": NUMBER,
     },
 )
-NOUNS = (RESOURCES, INPUT, DEPENDENCY, SIGNAL, SPEC, MACHINE, FACTS, STATUS, SUBMISSION, ATTEMPT, RECORD)
+NOUNS = (
+    *(RESOURCES, INPUT, DEPENDENCY, SIGNAL, FUNCTION, SPEC, MACHINE, FACTS, PYTHON),
+    *(STATUS, SUBMISSION, ATTEMPT, RECORD),
+)

@@ -13,6 +13,10 @@ from jobferry.schedulers.base import Scheduler
 
 LAUNCHER = "launcher.sh"
 USER_SCRIPT = "script"
+# of a function: the calls, in the job's folder; and what runs them, in a folder of the root for all jobs
+CALLS = "call"
+RUNTIMES = "runtimes"
+RUN = "run.py"
 
 
 _FIRST = Submission()
@@ -59,13 +63,15 @@ def _settings(
         "[ $# -eq 0 ] || shift",
         f"JOBFERRY_JOB={job_id}",
         f"jobferry_script={script_name(scheduler, submission)}",
-        f"jobferry_shell={quote(_shell(machine))}",
+        f"jobferry_shell={quote(login_shell(machine))}",
         *([f"jobferry_run={submission.run}"] if submission.run > 1 else []),
         *([f"jobferry_offset={submission.offset}"] if submission.offset else []),
     ]
-    if times := requeues(spec.retry, spec.signal):
+    if times := requeues(spec.retry, spec.signal or spec.function):
         lines.append(f"jobferry_requeues={times}")
         lines.append(f"jobferry_warns={spec.signal.name if spec.signal else ''}")
+    if spec.function is not None:
+        lines += _for_functions(spec)
     lines += [f"{name}={quote(value)}" for name, value in _supervision(spec, scheduler).items()]
     if spec.directory is not None:
         lines.append(f"jobferry_directory={expand_path(str(spec.directory))}")
@@ -75,7 +81,18 @@ def _settings(
     return lines
 
 
-def _shell(machine: Machine) -> str:
+def _for_functions(spec: JobSpec) -> list[str]:
+    """Tell a function what it may ask for: how much time it has, and what will warn it."""
+    lines = []
+    if spec.resources.time is not None:
+        lines.append(f"export JOBFERRY_TIME_LIMIT={int(spec.resources.time.total_seconds())}")
+    if spec.signal is not None:
+        lines.append(f"export JOBFERRY_WARNING={spec.signal.name}")
+    return lines
+
+
+def login_shell(machine: Machine) -> str:
+    """Name the shell that a job's own lines run in, with its option."""
     # over there a login shell: it defines `module` and the user's own PATH; here the job inherits ours
     return "bash -l" if machine.host is not None else "bash"
 
@@ -109,7 +126,10 @@ def _own_lines(spec: JobSpec, machine: Machine) -> list[str]:
 
 
 def _command(spec: JobSpec) -> str:
-    if spec.script is None:
+    if spec.function is not None:
+        where = f'"$jobferry_folder/../../{RUNTIMES}/{spec.function.runtime}/{RUN}"'
+        words = f'{expand_path(spec.function.interpreter)} {where} "$jobferry_folder"'
+    elif spec.script is None:
         words = join(spec.command)
     else:
         words = " ".join(

@@ -22,6 +22,7 @@ from jobferry.model.serialize import (
     status_to_json,
 )
 from jobferry.model.status import JobStatus
+from jobferry.store.calls import Calls
 from jobferry.store.database import Database
 from jobferry.store.filters import Filters, microseconds, storable, where_clause
 from jobferry.store.machines import MachineNotes
@@ -49,12 +50,14 @@ class Store:
 
     Attributes:
         machines: what is known of machines, beside what they told of themselves.
+        calls: files with calls of functions and their results.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._database = Database(path)
         self.machines = MachineNotes(self._database)
+        self.calls = Calls(path.parent / "calls")
 
     def add(self, records: Sequence[JobRecord]) -> None:
         """Keep new jobs, all or none; they are on disk when this returns.

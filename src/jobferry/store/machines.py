@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from jobferry.model.machine import PythonFacts
+from jobferry.model.serialize import python_from_json, python_to_json
 from jobferry.store.database import Database
 from jobferry.store.filters import EPOCH, microseconds
 
@@ -104,6 +106,24 @@ class MachineNotes:
         if row is None or row[0] is None:
             return None
         return int(row[0]), EPOCH + timedelta(microseconds=row[1])
+
+    def python(self, key: str) -> PythonFacts | None:
+        """Read what a Python over there told of itself; None when it never was asked."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT facts FROM machines WHERE name = ?", (key,)).fetchone()
+        return None if row is None or row[0] is None else python_from_json(row[0])
+
+    def put_python(self, key: str, facts: PythonFacts) -> None:
+        """Keep what a Python over there told of itself."""
+        with self._database.writing() as connection:
+            self._row(connection, key, "facts")
+            written = (python_to_json(facts), key)
+            connection.execute("UPDATE machines SET facts = ? WHERE name = ?", written)
+
+    def forget_pythons(self, begin: str) -> None:
+        """Forget what Pythons told whose keys begin so."""
+        with self._database.writing() as connection:
+            connection.execute("DELETE FROM machines WHERE substr(name, 1, ?) = ?", (len(begin), begin))
 
     @staticmethod
     def _row(connection: sqlite3.Connection, name: str, columns: str) -> tuple[Any, ...]:

@@ -40,6 +40,11 @@ from jobferry.cli._select import read_pairs
     type=click.IntRange(min=1),
     help="Leave so many jobs and tasks at most to the batch system.",
 )
+@click.option(
+    "--trusted/--not-trusted",
+    default=None,
+    help="Whether results of Python functions there may be anything, or plain data only.",
+)
 @click.option("--transport", metavar="NAME", help="openssh or local.")
 @click.option(
     "--extends", metavar="M", shell_complete=_completion.machines, help="Machine to take the rest from."

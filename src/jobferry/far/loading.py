@@ -1,0 +1,138 @@
+"""Functions and values made again from what was sent."""
+
+from __future__ import annotations
+
+import io
+import linecache
+import pickle
+import sys
+import types
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
+
+Buffer = Union[bytes, bytearray, memoryview]
+Resolve = Callable[[Sequence[Any]], Any]
+"""Finds what a reference stands for, such as another job's result."""
+
+_PICKLE_MODULES = ("cloudpickle", "cloudpickle.cloudpickle", "cloudpickle.cloudpickle_fast")
+
+
+class Unpickler(pickle.Unpickler):
+    """Reads pickles whose references stand for results of other jobs."""
+
+    def __init__(self, parts: Sequence[Buffer], resolve: Optional[Resolve] = None) -> None:
+        # an array over bytes could not be written to
+        buffers = [bytearray(part) if isinstance(part, bytes) else part for part in parts[1:]]
+        super().__init__(io.BytesIO(parts[0]), buffers=buffers)
+        self._resolve = resolve
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Find what a pickle names; the few that make functions again come from here, see `_REBUILD`."""
+        if module in _PICKLE_MODULES and name in _REBUILD:
+            return _REBUILD[name]
+        return super().find_class(module, name)
+
+    def persistent_load(self, reference: Any) -> Any:
+        """Find what a reference stands for."""
+        if self._resolve is None:
+            raise pickle.UnpicklingError(
+                "a reference to another job's result, which cannot be looked up here"
+            )
+        return self._resolve(reference)
+
+
+# The names that cloudpickle 3 gives what makes a function again. To import all of cloudpickle takes three
+# times as long as starting Python does, and a plain function needs no more of it than this.
+
+
+def _make_function(code: Any, namespace: Dict[str, Any], name: Any, defaults: Any, closure: Any) -> Any:
+    namespace["__builtins__"] = __builtins__
+    return types.FunctionType(code, namespace, name, defaults, closure)
+
+
+def _set_function(function: Any, state: Tuple[Dict[str, Any], Dict[str, Any]]) -> None:
+    attributes, slots = state
+    function.__dict__.update(attributes)
+    namespace, closure = slots.pop("__globals__"), slots.pop("__closure__")
+    # the modules in it are imported by now, which is what it was for
+    slots.pop("_cloudpickle_submodules")
+    function.__globals__.update(namespace)
+    function.__globals__["__builtins__"] = __builtins__
+    for cell, filled in zip(function.__closure__ or (), closure or ()):
+        try:
+            cell.cell_contents = filled.cell_contents
+        except ValueError:
+            # an empty one
+            continue
+    for name, value in slots.items():
+        setattr(function, name, value)
+
+
+def _import(name: str) -> types.ModuleType:
+    __import__(name)
+    return sys.modules[name]
+
+
+_REBUILD: Mapping[str, Any] = {
+    "_make_function": _make_function,
+    "_function_setstate": _set_function,
+    "_make_empty_cell": types.CellType,
+    "_builtin_type": lambda name: getattr(types, name),
+    "subimport": _import,
+}
+
+
+class SentModules(MetaPathFinder, Loader):
+    """Finds the user's own modules among the sources that were sent; asked last, when there is no other."""
+
+    def __init__(self, read: Callable[[], Mapping[str, Sequence[Any]]]) -> None:
+        self._read = read
+        self._sources: Optional[Mapping[str, Sequence[Any]]] = None
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Optional[ModuleSpec]:
+        """Find a module by its name."""
+        if self._sources is None:
+            self._sources = self._read()
+        found = self._sources.get(fullname)
+        if found is None:
+            return None
+        return ModuleSpec(fullname, self, origin=found[1], is_package=bool(found[0]))
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Run a module's text in its namespace."""
+        assert self._sources is not None
+        _, origin, text = self._sources[module.__name__]
+        module.__file__ = origin
+        run_source(text, origin, module.__dict__)
+
+
+class StandIn(MetaPathFinder, Loader):
+    """Gives a module of ours for `jobferry` where that is not installed."""
+
+    def __init__(self, module: types.ModuleType) -> None:
+        self._module = module
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Optional[ModuleSpec]:
+        """Find nothing but the one."""
+        return ModuleSpec(fullname, self) if fullname == "jobferry" else None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Show the names of the module that stands in."""
+        module.__dict__.update({n: v for n, v in vars(self._module).items() if not n.startswith("_")})
+
+
+def run_source(text: str, origin: str, namespace: Dict[str, Any]) -> None:
+    """Run a text as Python, so that a traceback can show its lines."""
+    show_lines(origin, 1, text)
+    exec(compile(text, origin, "exec", dont_inherit=True), namespace)
+
+
+def show_lines(origin: str, first: int, text: str) -> None:
+    """Let tracebacks show lines of a file that is not here, from its line `first` on."""
+    known = linecache.cache.get(origin)
+    lines = list(known[2]) if known is not None and len(known) == 4 else []
+    added = text.splitlines(keepends=True)
+    lines += ["\n"] * (first - 1 + len(added) - len(lines))
+    lines[first - 1 : first - 1 + len(added)] = added
+    linecache.cache[origin] = (sum(map(len, lines)), None, lines, origin)

@@ -1,0 +1,70 @@
+"""Runs the calls of a job, or those of one element of its array, and writes down what came of each."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Dict, Sequence
+
+from . import again, results, tasks
+
+# what the shell says of a file that it cannot execute
+_CANNOT = 126
+
+
+def main(folder: str) -> int:
+    """Run what falls to this process and return its exit code."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    # inputs lie in the job's own folder, and may be modules
+    sys.path.append(os.getcwd())
+    index = os.environ.get("JOBFERRY_ARRAY_INDEX") or None
+    element = None if index is None else int(index)
+    run = tasks.this_run()
+    base = folder if run == 1 else os.path.join(folder, "runs", str(run))
+    path = os.path.join(base, "out", results.result_name(element))
+    work = tasks.Work(folder)
+    known = results.done(folder, element)
+    # what has its result is not run again: not after a requeue, nor when the job is tried again
+    left = [task for task in work.tasks(element) if not known.get(task)]
+    try:
+        work.check()
+    except tasks.Refused as refusal:
+        about = {"run": run, "ok": False, "kind": "python", "message": str(refusal)}
+        for task in left:
+            results.append(path, dict(about, task=task), [])
+        sys.stderr.write("jobferry: this call cannot be run: %s\n" % refusal)
+        return _CANNOT
+    work.prepare()
+    if work.header["chunk"] == 1:
+        code = _run_here(work, left, path)
+    else:
+        from . import pool
+
+        code = pool.run(work, left, path)
+    return again.ask(base, element) if code == again.CODE else code
+
+
+def _run_here(work: tasks.Work, left: Sequence[int], path: str) -> int:
+    code = 0
+    for task in left:
+        header, parts = tasks.run_in_place(work, task)
+        if header["kind"] == "again":
+            return again.CODE
+        results.append(path, header, parts)
+        tell(header)
+        code = code or code_of(header)
+    return code
+
+
+def code_of(header: Dict[str, Any]) -> int:
+    """Return the exit code that stands for what came of a call."""
+    if header["ok"]:
+        return 0
+    return int(header["code"]) if header["kind"] == "exit" else 1
+
+
+def tell(header: Dict[str, Any]) -> None:
+    """Say on standard error what went wrong with a call."""
+    if not header["ok"] and header["kind"] != "exit":
+        words = header.get("traceback") or "jobferry: task %(task)d: %(message)s\n" % header
+        sys.stderr.write(words)

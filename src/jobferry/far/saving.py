@@ -1,0 +1,117 @@
+"""Values and exceptions written for the way home."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import traceback
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
+
+from . import portable, serialisers
+
+Buffer = Union[bytes, bytearray, memoryview]
+T = TypeVar("T")
+Saved = Tuple[Dict[str, Any], Sequence[Buffer]]
+"""What a frame's header says of a value, and the value."""
+
+
+class NotSaved(Exception):
+    """A value that cannot be brought home; the message says why."""
+
+
+def save_value(value: Any, how: str, serialiser: Optional[serialisers.Serialiser] = None) -> Saved:
+    """Write a result.
+
+    Args:
+        how: ``pickle``, ``json`` or the name of another serialiser, which is then given.
+
+    Raises:
+        NotSaved: it cannot be written.
+    """
+    try:
+        if serialiser is not None:
+            return {"kind": how}, [serialiser.dumps(value)]
+        if how == "json":
+            return {"kind": "json"}, portable.encode(value)
+        return {"kind": "pickle"}, dump(value)
+    except Exception as exc:
+        words = "%s: %s" % (type(exc).__name__, exc)
+        raise NotSaved("a %s cannot be written as %s: %s" % (_name_of(type(value)), how, words)) from exc
+
+
+def dump(value: Any) -> List[Buffer]:
+    """Pickle a value; what lies in large buffers, as arrays do, is not copied.
+
+    Functions and classes that no module here can give are written as they are, by cloudpickle.
+    """
+    return _by_either(lambda pickler: _dump(value, pickler))
+
+
+def dump_whole(value: Any) -> bytes:
+    """Pickle a value into one byte string."""
+    return _by_either(lambda pickler: _dump_whole(value, pickler))
+
+
+def _by_either(write: Callable[[Any], T]) -> T:
+    try:
+        return write(pickle.Pickler)
+    except Exception:
+        from cloudpickle import Pickler
+
+        return write(Pickler)
+
+
+def _dump(value: Any, pickler: Any) -> List[Buffer]:
+    buffers: List[pickle.PickleBuffer] = []
+    stream = io.BytesIO()
+    pickler(stream, protocol=5, buffer_callback=buffers.append).dump(value)
+    return [stream.getbuffer(), *(buffer.raw() for buffer in buffers)]
+
+
+def _dump_whole(value: Any, pickler: Any) -> bytes:
+    stream = io.BytesIO()
+    pickler(stream, protocol=5).dump(value)
+    return stream.getvalue()
+
+
+def save_error(error: BaseException, how: str) -> Saved:
+    """Write an exception: itself where that can be done, its words in any case."""
+    about: Dict[str, Any] = {
+        "type": _name_of(type(error)),
+        "message": _words_of(error),
+        "traceback": format_error(error),
+    }
+    if how == "json":
+        try:
+            return dict(about, kind="json"), portable.encode([type(error).__name__, list(error.args)])
+        except portable.NotPortable:
+            return dict(about, kind="words"), []
+    # taken apart: a pickled exception calls its own __init__ with `args`, which fits only sometimes
+    state = {name: value for name, value in vars(error).items() if name != "__notes__"}
+    for attributes in (state, {}):
+        try:
+            return dict(about, kind="pickle"), dump((type(error), error.args, attributes))
+        except Exception:
+            continue
+    return dict(about, kind="words"), []
+
+
+def format_error(error: BaseException) -> str:
+    """Write a traceback without the lines that are ours."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace))
+
+
+def _words_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as exc:
+        return "(its words cannot be told: %r)" % type(exc).__name__
+
+
+def _name_of(kind: type) -> str:
+    return (
+        kind.__qualname__ if kind.__module__ == "builtins" else "%s.%s" % (kind.__module__, kind.__qualname__)
+    )

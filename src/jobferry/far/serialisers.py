@@ -1,0 +1,44 @@
+"""Ways to write arguments and results, by name."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping, NamedTuple
+
+
+class Serialiser(NamedTuple):
+    """A way to write a value as bytes and to read it again."""
+
+    dumps: Callable[[Any], bytes]
+    loads: Callable[[bytes], Any]
+
+
+def _dump_yaml(value: Any) -> bytes:
+    import yaml  # type: ignore[import-untyped,unused-ignore]
+
+    return bytes(yaml.safe_dump(value, allow_unicode=True, sort_keys=False).encode())
+
+
+def _load_yaml(data: bytes) -> Any:
+    import yaml
+
+    return yaml.safe_load(bytes(data).decode())
+
+
+def _dump_dill(value: Any) -> bytes:
+    import dill  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+    return bytes(dill.dumps(value, recurse=True))
+
+
+def _load_dill(data: bytes) -> Any:
+    import dill
+
+    return dill.loads(bytes(data))
+
+
+KNOWN: Mapping[str, Serialiser] = {
+    "yaml": Serialiser(_dump_yaml, _load_yaml),
+    "dill": Serialiser(_dump_dill, _load_dill),
+}
+NEEDS: Mapping[str, str] = {"yaml": "yaml", "dill": "dill"}
+"""The module each of them takes."""

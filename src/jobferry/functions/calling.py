@@ -1,0 +1,154 @@
+"""From a call to a job: looked over, packed, submitted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from jobferry.client import Client
+from jobferry.errors import TransferError
+from jobferry.functions import interpreters
+from jobferry.functions.arguments import STYLE, name_of, split_options
+from jobferry.functions.capture import plain
+from jobferry.functions.function_job import FunctionJob
+from jobferry.functions.packing import Call, Packed, Style, pack
+from jobferry.model.machine import Machine, PythonFacts
+from jobferry.model.record import JobRecord
+from jobferry.model.retry import parse_retry
+from jobferry.model.spec import Dependency, DependencyKind, JobSpec, WarningSignal
+from jobferry.options import make_spec
+from jobferry.staging.progress import Progress
+
+# a callable that can save its work is warned so long before the end, and started again so often
+_WARN_AT_MOST = timedelta(seconds=120)
+_WARN_PART = 4
+_AGAIN = "TIMEOUT:3:same"
+
+
+def call(
+    client: Client,
+    machine: Machine,
+    function: Callable[..., object],
+    args: Sequence[Any],
+    given: Mapping[str, Any],
+    *,
+    progress: Progress | None = None,
+) -> FunctionJob:
+    """Submit one call.
+
+    Raises:
+        SpecError: it cannot be made there; nothing was sent.
+    """
+    kwargs, options = split_options(function, args, given)
+    return submit_calls(client, machine, [(function, args, kwargs)], options, progress=progress)
+
+
+def submit_calls(
+    client: Client,
+    machine: Machine,
+    calls: Sequence[Call],
+    options: Mapping[str, Any],
+    *,
+    progress: Progress | None = None,
+) -> FunctionJob:
+    """Submit calls as one job: one call, or an array of many."""
+    draft = draft_calls(client, machine, calls, options)
+    return FunctionJob(send(client, machine, draft, progress=progress), client)
+
+
+def send(
+    client: Client, machine: Machine, draft: JobRecord, *, progress: Progress | None = None
+) -> JobRecord:
+    """Submit a draft of calls; where it finds no place, the Python over there is asked anew next time."""
+    assert draft.spec.function is not None
+    try:
+        return client.submit(machine, [draft], progress=progress)[0]
+    except TransferError:
+        interpreters.forget(client.open(machine))
+        raise
+
+
+def draft_calls(
+    client: Client,
+    machine: Machine,
+    calls: Sequence[Call],
+    options: Mapping[str, Any],
+    *,
+    chunk: int = 1,
+    folders: bool = False,
+) -> JobRecord:
+    """Pack calls and make their job's record; nothing is sent or stored but the file with the calls.
+
+    Raises:
+        SpecError: they cannot be made there.
+    """
+    style = Style(
+        serialiser=str(options.get("serialiser") or "auto"),
+        trusted=machine.trusted,
+        chunk=chunk,
+        is_array="array" in options,
+        folders=folders,
+    )
+    first = calls[0][0]
+    spec = outline(client, machine, first, options)
+    facts = python_of(client, machine, spec)
+    packed = pack(calls, facts, style, client.store.calls)
+    try:
+        return client.draft(machine, _filled(spec, packed, machine), {})
+    except BaseException:
+        client.store.calls.remove(packed.function)
+        raise
+
+
+def outline(
+    client: Client, machine: Machine, function: Callable[..., object], options: Mapping[str, Any]
+) -> JobSpec:
+    """Describe the job of a function as far as its options go; what runs in it is to be filled in.
+
+    Raises:
+        SpecError: an option that cannot be read, or cannot be honoured there.
+    """
+    named = {"name": _plain_name(function), **{k: v for k, v in options.items() if k not in STYLE}}
+    spec = make_spec(["true"], named)
+    target = plain(function)
+    if callable(getattr(target, "checkpoint", None)):
+        spec = _with_warning(spec, machine)
+    client.draft(machine, spec, {})
+    return spec
+
+
+def python_of(client: Client, machine: Machine, spec: JobSpec) -> PythonFacts:
+    """Tell what Python a job will find over there."""
+    return interpreters.ask(client.open(machine), spec.setup, spec.environment)
+
+
+def _filled(spec: JobSpec, packed: Packed, machine: Machine) -> JobSpec:
+    function = replace(packed.function, interpreter=interpreters.interpreter_of(machine))
+    waited = (*spec.dependencies, *_awaited(packed.awaited, [d.job_id for d in spec.dependencies]))
+    return replace(spec, command=(), function=function, dependencies=waited)
+
+
+def _awaited(jobs: Mapping[str, bool], named: Iterable[str]) -> list[Dependency]:
+    """Make the results among the arguments what the job waits for.
+
+    Of an array one task may be wanted and another have failed: so its end is waited for, not its success.
+    """
+    kinds = {True: DependencyKind.AFTERANY, False: DependencyKind.AFTEROK}
+    known = set(named)
+    return [Dependency(job_id=id, kind=kinds[task]) for id, task in jobs.items() if id not in known]
+
+
+def _with_warning(spec: JobSpec, machine: Machine) -> JobSpec:
+    limit = machine.resources(spec.resources).time
+    if spec.signal is None and limit is not None:
+        before = min(_WARN_AT_MOST, limit / _WARN_PART)
+        spec = replace(spec, signal=WarningSignal(name="USR2", before=timedelta(seconds=before.seconds)))
+    return replace(spec, retry={**dict([parse_retry(_AGAIN)]), **spec.retry})
+
+
+def _plain_name(function: Callable[..., object]) -> str:
+    last = name_of(function).rpartition(".")[2]
+    return re.sub(r"[^A-Za-z0-9_-]+", "", last, flags=re.ASCII)[:40] or "call"

@@ -1,0 +1,155 @@
+"""What came of calls: brought home once, kept, and read when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jobferry.client import Client
+from jobferry.errors import TransferError
+from jobferry.far.frames import read_frames, read_parts
+from jobferry.far.results import counts
+from jobferry.model.command import Command
+from jobferry.model.function import FunctionCall
+from jobferry.model.record import JobRecord
+from jobferry.model.spec import format_indices
+from jobferry.model.status import JobState
+from jobferry.opened import in_folder
+from jobferry.render.program import Program
+from jobferry.render.shell import quote
+
+Parts = Sequence[bytearray]
+
+# results up to this size come inside the answer, in the same round trip
+_INLINE = 1024 * 1024
+# network file systems show a file late: so often it is asked for again, a second apart
+_TRIES = 6
+
+
+class Outcomes:
+    """The results of one job's calls, as far as they are here."""
+
+    def __init__(self, client: Client, record: JobRecord) -> None:
+        self._client = client
+        self.record = record
+        self._places: dict[int, tuple[Path, Mapping[str, Any], int]] = {}
+        self._read: set[Path] = set()
+
+    @property
+    def function(self) -> FunctionCall:
+        """The calls, as the job knows them."""
+        assert self.record.spec.function is not None
+        return self.record.spec.function
+
+    def bring(self, calls: Iterable[int] | None = None) -> None:
+        """Bring home the results of calls, or of all, whose task has ended, and that are not here yet.
+
+        Raises:
+            TransportError: the machine was not reached.
+        """
+        self._read_files()
+        for attempt in range(_TRIES):
+            missing = self._missing(calls)
+            if not missing:
+                return
+            if attempt:
+                self._client.clock.sleep(1.0)
+            self._fetch(missing)
+            self._read_files()
+            if not self._promised(self._missing(calls)):
+                return
+
+    def header(self, call: int) -> Mapping[str, Any] | None:
+        """Return what a call's result says of itself; None when it has none here."""
+        found = self._places.get(call)
+        return None if found is None else found[1]
+
+    def parts(self, call: int) -> Parts:
+        """Read what a call returned."""
+        path, header, begin = self._places[call]
+        with path.open("rb") as file:
+            return read_parts(file, dict(header), begin)
+
+    def _read_files(self) -> None:
+        for path in self._client.store.calls.results(self.function):
+            if path in self._read:
+                continue
+            with path.open("rb") as file:
+                for header, begin in read_frames(file):
+                    known = self._places.get(header["task"])
+                    if known is None or counts(header, known[1]):
+                        self._places[header["task"]] = path, header, begin
+            self._read.add(path)
+
+    def _missing(self, calls: Iterable[int] | None) -> list[int | None]:
+        """List the tasks of the job that have ended and have calls whose results are not here."""
+        function, is_array = self.function, self.record.spec.array is not None
+        wanted = range(function.count) if calls is None else calls
+        covering = self.record.covering()
+        found: dict[int | None, None] = {}
+        for call in wanted:
+            task = function.element_of(call, is_array=is_array)
+            header = self.header(call)
+            is_here = header is not None and (header["ok"] or header.get("run", 1) >= covering[task].run)
+            if not is_here and self._has_begun(task):
+                found[task] = None
+        return list(found)
+
+    def _has_begun(self, task: int | None) -> bool:
+        status = self.record.status if task is None else self.record.tasks.get(task)
+        if status is None:
+            return False
+        # a task of many calls has results before it ends
+        return status.state.final or (self.function.chunk > 1 and status.state is JobState.RUNNING)
+
+    def _promised(self, tasks: Iterable[int | None]) -> bool:
+        """Whether a task that ended well is among those without results: these are there, or seen soon."""
+        done = JobState.COMPLETED
+        return any((self.record.status if t is None else self.record.tasks[t]).state is done for t in tasks)
+
+    def _fetch(self, tasks: Sequence[int | None]) -> None:
+        machine = self._client.machine_of(self.record)
+        script = self._script(tasks)
+        program = Program()
+        machine.enter(program)
+        folder = in_folder(self.record.root, self.record.id)
+        program.section("folder", Command(argv=("test", "-d", folder)))
+        inline = Command(argv=("sh", "-c", f"{{ {script}\n}} | head -c {_INLINE + 1}"))
+        program.section("results", inline)
+        answers = machine.ask(program, timeout=300.0)
+        if answers["folder"].exit_code != 0:
+            raise TransferError(
+                f"the folder of {self.record.id} is gone: {folder}",
+                machine=self.record.machine.name,
+                job_id=self.record.id,
+            )
+        found = answers["results"].stdout
+        if len(found) > _INLINE:
+            self._keep(machine.connection.stream(Command(argv=("sh", "-c", script), timeout=None)))
+        elif found:
+            self._keep([found])
+
+    def _keep(self, pieces: Iterable[bytes]) -> None:
+        self._client.store.calls.add_results(self.function, pieces)
+
+    def _script(self, tasks: Sequence[int | None]) -> str:
+        """Write the script that prints the files with results of those tasks, earlier runs first."""
+        runs = sorted({entry.run for entry in self.record.submissions} | {1})
+        bases = " ".join("." if run == 1 else f"runs/{run}" for run in runs)
+        spans = format_indices(sorted(task for task in tasks if task is not None)).replace(",", " ")
+        listing = _ONE if tasks == [None] else _MANY.format(spans=spans)
+        folder = quote(in_folder(self.record.root, self.record.id))
+        return f"cd {folder} || exit\nfor base in {bases}; do\n{listing}\ndone | xargs cat"
+
+
+_ONE = '[ ! -f "$base/out/result" ] || echo "$base/out/result"'
+# one process reads them all, whatever their number
+_MANY = """\
+for span in {spans}; do
+    task=${{span%-*}}
+    while [ "$task" -le "${{span#*-}}" ]; do
+        [ ! -f "$base/out/result.$task" ] || echo "$base/out/result.$task"
+        task=$((task + 1))
+    done
+done"""

@@ -1,0 +1,290 @@
+"""Calls of functions, put into the file that takes them over there."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import pickle
+import platform
+import sys
+import types
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobferry.errors import SpecError
+from jobferry.far import portable
+from jobferry.far.calls import CallWriter
+from jobferry.far.serialisers import KNOWN, NEEDS, Serialiser
+from jobferry.functions.arguments import name_of
+from jobferry.functions.capture import capture, plain
+from jobferry.functions.own import read_sources
+from jobferry.functions.pickling import FunctionPickler, dump, is_plain, own_by_value
+from jobferry.functions.references import reference
+from jobferry.functions.serialisers import registered
+from jobferry.model.function import FunctionCall
+from jobferry.model.machine import PythonFacts
+from jobferry.store.calls import Calls
+
+Parts = Sequence[Any]
+Call = tuple[Callable[..., object], Sequence[Any], Mapping[str, Any]]
+"""A function, its arguments by place, its arguments by name."""
+
+HERE = sys.version_info[:2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How calls travel.
+
+    Attributes:
+        serialiser: how arguments and results are written: ``auto``, ``pickle``, ``json``, ``yaml``, ``dill``,
+            or one that was registered.
+        trusted: whether results may be anything; else they are plain data.
+        chunk: how many calls a task of the job's array runs.
+        is_array: whether the job has tasks.
+        folders: whether each call works in a folder of its own.
+    """
+
+    serialiser: str = "auto"
+    trusted: bool = True
+    chunk: int = 1
+    is_array: bool = False
+    folders: bool = False
+
+
+@dataclass(slots=True)
+class Packed:
+    """What came of packing calls.
+
+    Attributes:
+        function: the calls as their job knows them.
+        awaited: ids of the jobs whose results are among the arguments; those of an array's calls are marked.
+    """
+
+    function: FunctionCall
+    awaited: dict[str, bool] = field(default_factory=dict)
+
+
+def pack(calls: Iterable[Call], facts: PythonFacts, style: Style, files: Calls) -> Packed:
+    """Write calls into a file of ours, for the Python over there.
+
+    Raises:
+        SpecError: they cannot travel there; says what, and what to do.
+    """
+    packer = _Packer(facts, style)
+    with files.writing() as (name, file), own_by_value():
+        writer = CallWriter(file)
+        for function, args, kwargs in calls:
+            number = packer.number_of(function)
+            writer.add(number, packer.arguments(function, args, kwargs))
+        header = packer.header()
+        writer.finish(header, packer.functions)
+        count = len(writer)
+    called = FunctionCall(
+        name=packer.name,
+        payload=name,
+        count=count,
+        chunk=style.chunk,
+        runtime=facts.runtime,
+        trusted=style.trusted,
+    )
+    return Packed(function=called, awaited=packer.awaited)
+
+
+class _Packer:
+    def __init__(self, facts: PythonFacts, style: Style) -> None:
+        self._facts = facts
+        self._style = style
+        self._is_same = facts.minor == HERE
+        self._how, self._results = _decide(facts, style)
+        self.functions: list[Parts] = []
+        self.awaited: dict[str, bool] = {}
+        self._numbers: dict[int, int] = {}
+        # kept, so that no other object can come by the same id meanwhile
+        self._kept: list[object] = []
+        self._modules: set[str] = set()
+        self._lines: dict[tuple[str, int], str] = {}
+        self.name = ""
+
+    def number_of(self, function: Callable[..., object]) -> int:
+        """Add a function, unless it is among those that travel already."""
+        target = plain(function)
+        if id(target) not in self._numbers:
+            self._kept.append(target)
+            self.name = self.name or name_of(target)
+            self._numbers[id(target)] = self._add(target)
+        return self._numbers[id(target)]
+
+    def arguments(
+        self, function: Callable[..., object], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Parts:
+        """Write the arguments of one call."""
+        whole = (tuple(args), dict(kwargs))
+        try:
+            if self._how == "pickle":
+                if is_plain(args) and is_plain(kwargs):
+                    return [pickle.dumps(whole, 5)]
+                parts, pickler = dump(whole, self._refer)
+                self._note(pickler)
+                return parts
+            if self._how == "json":
+                return self._as_json([list(args), dict(kwargs)])
+            return [self._serialiser().dumps([list(args), dict(kwargs)])]
+        except SpecError as error:
+            raise SpecError(
+                f"an argument of {name_of(function)}: {error.message}", hint=error.hint
+            ) from error
+        except portable.NotPortable as error:
+            raise SpecError(
+                f"an argument of {name_of(function)}: {error}", hint=self._other_version()
+            ) from error
+        except Exception as error:
+            raise SpecError(
+                f"an argument of {name_of(function)} cannot be written as {self._how}: {error}"
+            ) from error
+
+    def header(self) -> dict[str, Any]:
+        """Describe what was packed, for whoever runs it."""
+        header: dict[str, Any] = {
+            "v": 1,
+            "format": "pickle" if self._is_same else "source",
+            "python": list(HERE),
+            "platform": platform.platform(),
+            "how": self._how,
+            "results": self._results,
+            "chunk": self._style.chunk,
+            "array": self._style.is_array,
+            "folders": self._style.folders,
+            "name": self.name,
+            "lines": [[origin, first, text] for (origin, first), text in self._lines.items()],
+        }
+        if sources := read_sources(sorted(self._modules)):
+            header["sources"] = len(self.functions)
+            self.functions.append([zlib.compress(json.dumps(sources).encode())])
+        if self._how not in ("pickle", "json", *KNOWN):
+            own = self._serialiser()
+            header["serialiser"] = {"dumps": self._add(own.dumps), "loads": self._add(own.loads)}
+        return header
+
+    def _add(self, function: Callable[..., object]) -> int:
+        parts = self._as_pickle(function) if self._is_same else self._as_source(function)
+        self.functions.append(parts)
+        return len(self.functions) - 1
+
+    def _as_pickle(self, function: Callable[..., object]) -> Parts:
+        try:
+            parts, pickler = dump(function, self._refer)
+        except SpecError as error:
+            raise SpecError(f"{name_of(function)}: {error.message}", hint=error.hint) from error
+        self._note(pickler)
+        return parts
+
+    def _as_source(self, function: Callable[..., object]) -> Parts:
+        found = capture(function)
+        there = ".".join(map(str, self._facts.version))
+        if found.problems:
+            raise SpecError(
+                f"{name_of(function)} cannot travel from Python {platform.python_version()} to Python {there}"
+                f": {'; '.join(found.problems)}",
+                hint=self._other_version(),
+            )
+        text = found.text()
+        _check_syntax(text, name_of(function), self._facts)
+        self._modules |= found.modules
+        about = {
+            "text": text,
+            "origin": f"<{found.name}>",
+            "module": found.module if found.module != "__main__" else "__jobferry__",
+            "name": found.name,
+            "values": found.values,
+        }
+        return self._as_json(about)
+
+    def _as_json(self, value: object) -> Parts:
+        parts = portable.encode(value, self._refer)
+        if any(mark in parts[0] for mark in (b'{"$":"array"', b'{"$":"scalar"')):
+            self._need("numpy", "numpy arrays")
+        return parts
+
+    def _serialiser(self) -> Serialiser:
+        return KNOWN.get(self._how) or registered(self._how)
+
+    def _need(self, module: str, what: str) -> None:
+        if module not in self._facts.modules:
+            raise SpecError(
+                f"{what} need the module {module}, which the Python over there does not have",
+                hint=f"install {module} there, or load it in the machine's `setup`",
+            )
+
+    def _refer(self, value: object) -> tuple[str, int] | None:
+        found = reference(value)
+        if found is None:
+            return None
+        self.awaited[found.job_id] = self.awaited.get(found.job_id, False) or found.is_task
+        return found.job_id, found.call
+
+    def _note(self, pickler: FunctionPickler) -> None:
+        self._modules |= pickler.modules
+        for function in pickler.by_value.values():
+            self._note_lines(function)
+
+    def _note_lines(self, function: types.FunctionType) -> None:
+        try:
+            lines, first = inspect.getsourcelines(function)
+        except (OSError, TypeError):
+            return
+        self._lines[function.__code__.co_filename, first] = "".join(lines)
+
+    def _other_version(self) -> str:
+        here, there = ".".join(map(str, HERE)), ".".join(map(str, self._facts.minor))
+        if self._is_same:
+            return "send what JSON can carry, or leave the serialiser out"
+        return (
+            f"set `python` to a Python {here} over there, or run this with Python {there}; "
+            "or send only numbers, texts, lists, dicts, bytes and numpy arrays"
+        )
+
+
+def _decide(facts: PythonFacts, style: Style) -> tuple[str, str]:
+    """Choose how arguments and results are written.
+
+    Raises:
+        SpecError: what was asked for cannot be.
+    """
+    is_same = facts.minor == HERE
+    asked = style.serialiser
+    how = ("pickle" if is_same else "json") if asked == "auto" else asked
+    if how not in ("pickle", "json", *KNOWN):
+        registered(how)
+    if how in ("pickle", "dill") and not is_same:
+        here, there = ".".join(map(str, HERE)), ".".join(map(str, facts.minor))
+        raise SpecError(
+            f"{how} is only for the same version of Python: this is {here}, over there it is {there}",
+            hint="leave the serialiser out, or say json",
+        )
+    if how in NEEDS and NEEDS[how] not in facts.modules:
+        raise SpecError(
+            f"{how} takes the module {NEEDS[how]}, which the Python over there does not have",
+            hint="install it there, or say json",
+        )
+    if style.trusted:
+        return how, how
+    if how in ("pickle", "json"):
+        return how, "json"
+    raise SpecError(
+        f"results of a machine that is not trusted come as JSON, not as {how}",
+        hint="leave the serialiser out",
+    )
+
+
+def _check_syntax(text: str, name: str, facts: PythonFacts) -> None:
+    try:
+        ast.parse(text, feature_version=facts.minor)  # type: ignore[arg-type]
+    except SyntaxError as error:
+        there = ".".join(map(str, facts.minor))
+        raise SpecError(
+            f"{name} uses what Python {there} does not know: {error.msg}: {error.text}"
+        ) from error

@@ -1,0 +1,137 @@
+"""Functions and their arguments as pickles, for a Python of the same minor version."""
+
+from __future__ import annotations
+
+import dis
+import importlib
+import io
+import pickle
+import threading
+import types
+from collections import ChainMap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import cloudpickle
+
+from jobferry.errors import SpecError
+from jobferry.functions.own import imported_from, is_own, own_modules
+
+Refer = Callable[[object], tuple[str, int] | None]
+"""Gives the job and the number of a call whose result is meant; None for any other object."""
+
+_PLAIN = frozenset({int, float, str, bytes, bool, complex, type(None)})
+# which modules are taken by value is a state of cloudpickle as a whole
+_by_value = threading.RLock()
+_depth = 0
+
+
+class FunctionPickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Takes the user's own functions and classes by value; notes which of his modules they import.
+
+    Attributes:
+        modules: names of his modules that must be importable over there.
+        by_value: functions that were taken by value.
+    """
+
+    def __init__(self, stream: io.BytesIO, buffers: list[pickle.PickleBuffer], refer: Refer) -> None:
+        super().__init__(stream, protocol=5, buffer_callback=buffers.append)
+        self.dispatch_table = ChainMap({types.ModuleType: _import}, cloudpickle.Pickler.dispatch_table)
+        self._refer = refer
+        self.modules: set[str] = set()
+        self.by_value: dict[int, types.FunctionType] = {}
+
+    def persistent_id(self, obj: object) -> tuple[str, int] | None:
+        """Give what stands for another job's result."""
+        kind = type(obj)
+        if kind in _PLAIN:
+            return None
+        if kind is types.ModuleType:
+            if is_own(obj.__name__):  # type: ignore[attr-defined]
+                self.modules.add(obj.__name__)  # type: ignore[attr-defined]
+        elif kind is types.FunctionType:
+            function: types.FunctionType = obj  # type: ignore[assignment]
+            if is_own(function.__module__ or "__main__") and id(function) not in self.by_value:
+                self.by_value[id(function)] = function
+                self.modules.update(imports_of(function))
+        return self._refer(obj)
+
+
+def _import(module: types.ModuleType) -> tuple[Any, tuple[str]]:
+    return importlib.import_module, (module.__name__,)
+
+
+def dump(value: object, refer: Refer) -> tuple[list[Any], FunctionPickler]:
+    """Pickle a value into parts: the pickle, then what lies in large buffers, which is not copied.
+
+    Raises:
+        SpecError: something in it cannot be pickled, in pickle's words.
+    """
+    stream = io.BytesIO()
+    buffers: list[pickle.PickleBuffer] = []
+    pickler = FunctionPickler(stream, buffers, refer)
+    with own_by_value():
+        try:
+            pickler.dump(value)
+        except Exception as error:
+            raise SpecError(
+                f"it cannot be pickled: {error}",
+                hint="what belongs to this process, such as locks, sockets and open files, cannot travel; "
+                "make it inside the function",
+            ) from error
+    return [stream.getbuffer(), *(buffer.raw() for buffer in buffers)], pickler
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value is made of numbers and texts alone, so that any pickler does."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return True
+    if kind in (list, tuple):
+        return all(map(is_plain, value))  # type: ignore[call-overload]
+    if kind is dict:
+        return all(is_plain(key) and is_plain(item) for key, item in value.items())  # type: ignore[attr-defined]
+    return False
+
+
+@contextmanager
+def own_by_value() -> Iterator[None]:
+    """Take the user's own modules by value for as long as the block lasts; blocks may stand in each other."""
+    global _depth
+    with _by_value:
+        known = cloudpickle.list_registry_pickle_by_value()
+        # what runs as __main__ is by value anyway
+        own = [] if _depth else [m for m in own_modules() if m.__name__ not in {*known, "__main__"}]
+        for module in own:
+            cloudpickle.register_pickle_by_value(module)
+        _depth += 1
+        try:
+            yield
+        finally:
+            _depth -= 1
+            for module in own:
+                cloudpickle.unregister_pickle_by_value(module)
+
+
+def imports_of(function: types.FunctionType) -> Iterator[str]:
+    """Name the user's own modules that a function imports when it is run."""
+    package = function.__globals__.get("__package__") or ""
+    for code in _codes(function.__code__):
+        # an import takes two constants: how far up it begins, and the names
+        last: list[object] = [0, None]
+        for step in dis.get_instructions(code):
+            if step.opname == "IMPORT_NAME":
+                level = last[0] if isinstance(last[0], int) else 0
+                names = last[1] if isinstance(last[1], tuple) else ()
+                found = imported_from(package, level, str(step.argval or ""), map(str, names))
+                yield from filter(is_own, found)
+            elif step.opname.startswith("LOAD_"):
+                last = [last[1], step.argval]
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes(constant)
