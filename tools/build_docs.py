@@ -25,9 +25,10 @@ from jobferry import errors
 from jobferry.cli import root
 from jobferry.config.values import KNOWN_SCHEDULERS, KNOWN_TRANSPORTS, machine_readers
 from jobferry.model.machine import Machine
-from jobferry.model.spec import RESOURCE_NAMES, JobSpec, Resources, parse_array, parse_warning_signal
+from jobferry.model.spec import RESOURCE_NAMES, JobSpec, Resources, parse_array
 from jobferry.model.status import Failure, JobState
 from jobferry.model.units import MEMORY_FORMS, TIME_FORMS
+from jobferry.model.warning import parse_warning_signal
 from jobferry.schedulers import open_scheduler
 from jobferry.schedulers.base import Scheduler
 

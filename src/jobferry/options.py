@@ -18,9 +18,9 @@ from jobferry.model.spec import (
     JobSpec,
     parse_array,
     parse_input,
-    parse_warning_signal,
 )
 from jobferry.model.suggest import did_you_mean
+from jobferry.model.warning import parse_warning_signal
 
 Work = str | Path | Iterable[str] | JobSpec
 """What is to be run: shell text, a script file, a program with its arguments, or a whole specification."""

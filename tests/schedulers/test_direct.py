@@ -12,8 +12,9 @@ from jobferry.conformance import schedulers
 from jobferry.errors import SpecError, SubmitRefused
 from jobferry.model.command import CommandResult
 from jobferry.model.machine import MachineFacts
-from jobferry.model.spec import JobSpec, Resources, WarningSignal
+from jobferry.model.spec import JobSpec, Resources
 from jobferry.model.status import JobState
+from jobferry.model.warning import WarningSignal
 from jobferry.schedulers.direct import STATES, Direct
 
 ONE, TWO, THREE = (f"node1:{pid}:8812345:0123456789ab" for pid in (411, 412, 413))

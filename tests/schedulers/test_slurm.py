@@ -17,8 +17,9 @@ from jobferry.conformance import schedulers
 from jobferry.errors import ParseError, SchedulerBusy, SchedulerError, SpecError, SubmitRefused
 from jobferry.model.command import CommandResult
 from jobferry.model.machine import MachineFacts
-from jobferry.model.spec import JobSpec, Resources, WarningSignal, parse_array
+from jobferry.model.spec import JobSpec, Resources, parse_array
 from jobferry.model.status import Failure, JobState
+from jobferry.model.warning import WarningSignal
 from jobferry.schedulers.base import Observation
 from jobferry.schedulers.slurm import Slurm
 from jobferry.schedulers.slurm_words import REASONS, REFUSALS, STATES

@@ -18,10 +18,10 @@ from jobferry.model.spec import (
     Input,
     JobSpec,
     Resources,
-    WarningSignal,
 )
 from jobferry.model.status import Failure, JobState, JobStatus
 from jobferry.model.submission import Attempt, Submission
+from jobferry.model.warning import WarningSignal
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 250_000, tzinfo=UTC)
 

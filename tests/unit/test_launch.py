@@ -15,7 +15,8 @@ import pytest
 
 from jobferry.model.identity import mint_ids
 from jobferry.model.machine import Machine
-from jobferry.model.spec import JobSpec, Resources, WarningSignal, parse_array
+from jobferry.model.spec import JobSpec, Resources, parse_array
+from jobferry.model.warning import WarningSignal
 from jobferry.schedulers.slurm import Slurm
 from tests.unit.launching import SHELLS, Launch, end_group, is_alive, need, needs_proc, wait_for
 from tests.unit.records import NOW

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from jobferry.errors import SpecError
 from jobferry.model.machine import Machine
-from jobferry.model.spec import JobSpec, Resources, WarningSignal, parse_array
+from jobferry.model.spec import JobSpec, Resources, parse_array
+from jobferry.model.warning import WarningSignal
 from jobferry.render.script import launch_script, script_name
 from jobferry.render.shell import compact, expand_path, octal, quote, quote_pattern
 from jobferry.schedulers.base import Scheduler

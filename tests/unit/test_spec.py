@@ -23,8 +23,8 @@ from jobferry.model.spec import (
     inside,
     parse_array,
     parse_input,
-    parse_warning_signal,
 )
+from jobferry.model.warning import parse_warning_signal
 from tests.unit.records import ARRAYS, resources
 
 # -- arrays

@@ -15,8 +15,9 @@ import pytest
 from jobferry.errors import ParseError, SchedulerBusy, SpecError, SubmitRefused
 from jobferry.model.command import Command, CommandResult
 from jobferry.model.machine import Machine, MachineFacts
-from jobferry.model.spec import RESOURCE_NAMES, WORDS, Array, JobSpec, Resources, WarningSignal
+from jobferry.model.spec import RESOURCE_NAMES, WORDS, Array, JobSpec, Resources
 from jobferry.model.status import JobState
+from jobferry.model.warning import WarningSignal
 from jobferry.render.script import launch_script
 from jobferry.schedulers.base import Scheduler
 

@@ -18,7 +18,8 @@ from jobferry.functions.packing import Call, Packed, Style, pack
 from jobferry.model.machine import Machine, PythonFacts
 from jobferry.model.record import JobRecord
 from jobferry.model.retry import parse_retry
-from jobferry.model.spec import Dependency, DependencyKind, JobSpec, WarningSignal
+from jobferry.model.spec import Dependency, DependencyKind, JobSpec
+from jobferry.model.warning import WarningSignal
 from jobferry.options import make_spec
 from jobferry.staging.progress import Progress
 

@@ -32,7 +32,6 @@ from jobferry.model.spec import (
     Input,
     JobSpec,
     Resources,
-    WarningSignal,
     format_array,
     format_indices,
     inside,
@@ -40,6 +39,7 @@ from jobferry.model.spec import (
 )
 from jobferry.model.status import Failure, JobState, JobStatus
 from jobferry.model.submission import Attempt, Submission
+from jobferry.model.warning import WarningSignal
 
 RESOURCES = Noun(
     Resources,
