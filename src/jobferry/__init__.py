@@ -39,8 +39,11 @@ if TYPE_CHECKING:
     )
     from jobferry.far.within import Again, Delayed, again, remaining
     from jobferry.functions.function_job import FunctionJob
+    from jobferry.functions.parameters import grid, zipped
     from jobferry.functions.remote import RemoteFunction, remote
     from jobferry.functions.serialisers import register_serialiser
+    from jobferry.functions.sweep import Sweep
+    from jobferry.functions.sweep_task import SweepTask
     from jobferry.job_handle import Job
     from jobferry.machine_handle import Machine, Output
     from jobferry.model.spec import Array, Dependency, Input, JobSpec, Resources
@@ -77,8 +80,11 @@ _HOMES = {
     ),
     "jobferry.far.within": ("Again", "Delayed", "again", "remaining"),
     "jobferry.functions.function_job": ("FunctionJob",),
+    "jobferry.functions.parameters": ("grid", "zipped"),
     "jobferry.functions.remote": ("RemoteFunction", "remote"),
     "jobferry.functions.serialisers": ("register_serialiser",),
+    "jobferry.functions.sweep": ("Sweep",),
+    "jobferry.functions.sweep_task": ("SweepTask",),
     "jobferry.job_handle": ("Job",),
     "jobferry.machine_handle": ("Machine", "Output"),
     "jobferry.model.spec": ("Array", "Dependency", "Input", "JobSpec", "Resources"),
@@ -121,17 +127,21 @@ __all__ = [
     "SpecError",
     "StoreError",
     "SubmitRefused",
+    "Sweep",
+    "SweepTask",
     "TransferError",
     "TransportError",
     "UnknownMachine",
     "WaitTimeout",
     "again",
+    "grid",
     "job",
     "jobs",
     "machine",
     "register_serialiser",
     "remaining",
     "remote",
+    "zipped",
 ]
 
 

@@ -23,6 +23,8 @@ from jobferry.options import Work
 from jobferry.telling import asked_for as asked_for
 from jobferry.telling import details as details
 from jobferry.telling import elapsed as elapsed
+from jobferry.telling import parse_parameters as parse_parameters
+from jobferry.telling import preview_sweep as preview_sweep
 from jobferry.telling import refusal as refusal
 from jobferry.telling import summary as summary
 from jobferry.telling import why as why

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from jobferry.options import Work
 from jobferry.parts import unsuccessful
 from jobferry.polling import Poller
 from jobferry.resuming import retry
-from jobferry.store import Store, default_store_path
+from jobferry.store import Store, Swept, default_store_path
 from jobferry.submission import Outcome
 from jobferry.watch import Notice, OnChange, Waiter
 
@@ -94,10 +95,13 @@ class Client:
         ]
         return replace(record, spec=replace(record.spec, dependencies=tuple(named)))
 
-    def submit(self, machine: Machine, drafts: Sequence[JobRecord], **how: Any) -> list[JobRecord]:
+    def submit(
+        self, machine: Machine, drafts: Sequence[JobRecord], *, swept: Swept | None = None, **how: Any
+    ) -> list[JobRecord]:
         """Submit jobs in one request.
 
         Args:
+            swept: the tasks of a sweep that the first of them runs; stored together with it.
             how: ``progress``, told of bytes on their way.
 
         Raises:
@@ -109,7 +113,7 @@ class Client:
         drafts = [replace(record, id=job_id) for record, job_id in zip(drafts, ids, strict=True)]
         delivery = self._delivery(opened)
         records = delivery.prepare(drafts)
-        self.store.add(records)
+        self.store.add(records, swept)
         outcomes = delivery.send(records, **how)
         # another process may have cancelled one while it was on its way
         late = [o.record for o in outcomes if o.record.cancelled_at and not o.record.state.final]
@@ -117,18 +121,7 @@ class Client:
         return _records_of(outcomes)
 
     def _delivery(self, opened: OpenMachine) -> Delivery:
-        return Delivery(opened, self.store, self.clock, self._dependencies)
-
-    def _dependencies(self, record: JobRecord) -> Mapping[str, Sequence[str]]:
-        if not record.spec.dependencies or any(entry.status.started_at for entry in record.attempts):
-            # what it waited for was met when it first began
-            return {}
-        try:
-            named = [self.store.resolve(entry.job_id) for entry in record.spec.dependencies]
-        except JobNotFound as error:
-            raise DependencyFailed(f"a job it depends on is not known any more: {error}") from error
-        looked_at = {other.id: other for other in self._lookout.look_at(named)}
-        return awaited_ids(record, [looked_at[other.id] for other in named])
+        return Delivery(opened, self.store, self.clock, partial(_dependencies, self.store, self._lookout))
 
     # -- looking
 
@@ -159,8 +152,16 @@ class Client:
             WaitTimeout: the time is over; the jobs go on.
             TransportError: a machine was not reached in the first place.
         """
-        waiter = Waiter(self.refresh, self.watch, self.is_reachable, self.clock, notice)
-        return waiter.wait(records, timeout, on_change)
+        return self._waiter(notice).wait(records, timeout, on_change)
+
+    def follow(
+        self, records: Sequence[JobRecord], timeout: timedelta | None = None
+    ) -> Iterator[list[JobRecord]]:
+        """Yield jobs as they stand after each look, until all have ended; see `wait`."""
+        return self._waiter(None).follow(records, timeout)
+
+    def _waiter(self, notice: Notice | None) -> Waiter:
+        return Waiter(self.refresh, self.watch, self.is_reachable, self.clock, notice)
 
     def watch(self, records: Sequence[JobRecord], seconds: int) -> list[JobRecord]:
         """Wait over there for news of the records; several machines are watched in short turns."""
@@ -230,6 +231,18 @@ class Client:
         with suppress(TransportError):
             return self.refresh(current.values(), force=True)
         return list(current.values())
+
+
+def _dependencies(store: Store, lookout: Lookout, record: JobRecord) -> Mapping[str, Sequence[str]]:
+    if not record.spec.dependencies or any(entry.status.started_at for entry in record.attempts):
+        # what it waited for was met when it first began
+        return {}
+    try:
+        named = [store.resolve(entry.job_id) for entry in record.spec.dependencies]
+    except JobNotFound as error:
+        raise DependencyFailed(f"a job it depends on is not known any more: {error}") from error
+    looked_at = {other.id: other for other in lookout.look_at(named)}
+    return awaited_ids(record, [looked_at[other.id] for other in named])
 
 
 def _records_of(outcomes: Iterable[Outcome]) -> list[JobRecord]:

@@ -49,6 +49,10 @@ class Job:
         """All that is known of it, as last seen."""
         return self._record
 
+    def see(self, record: JobRecord) -> None:
+        """Take in what is known of it by now."""
+        self._record = record
+
     @property
     def state(self) -> JobState:
         """How it stands; asks the machine unless it has ended."""

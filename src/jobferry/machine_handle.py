@@ -19,6 +19,7 @@ from jobferry.render.shell import command_line
 if TYPE_CHECKING:
     from jobferry.client import Client
     from jobferry.functions.function_job import FunctionJob
+    from jobferry.functions.sweep import Parameters, Sweep
     from jobferry.staging.progress import Progress
 
 
@@ -47,7 +48,7 @@ class Machine(MachineDescription):
         if callable(work) and not isinstance(work, JobSpec):
             return self.call(work, *args, progress=progress, **options)
         if args:
-            raise SpecError("a command's words are one list", hint=f"submit({[*map(str, args)]})")
+            raise SpecError("a command's words are one list")
         client = self.opened_client
         record = client.submit(self, [client.draft(self, work, options)], progress=progress)[0]
         return open_job(record, client)
@@ -66,15 +67,43 @@ class Machine(MachineDescription):
         a Python of at least 3.8. Keyword arguments that the function does not have are options of the job.
         A handle among the arguments stands for its result: the call waits for that over there.
 
-        Args:
-            progress: told of bytes on their way.
-
         Raises:
             SpecError: the call cannot be made there; nothing was sent.
         """
         from jobferry.functions.calling import call
 
         return call(self.opened_client, self, function, args, kwargs, progress=progress)
+
+    def sweep(
+        self,
+        work: Callable[..., object] | Sequence[str] | None = None,
+        params: Parameters | None = None,
+        *,
+        name: str | None = None,
+        concurrency: int | None = None,
+        tasks_per_job: int = 1,
+        force: bool = False,
+        **options: Any,
+    ) -> Sweep:
+        """Run a function, or a command with ``{name}`` in it, over many sets of parameters: an array.
+
+        With a name it is the same sweep in any process: nothing runs twice, and new parameters only add.
+
+        Args:
+            work: what to run; without it the sweep of that name, to read its results.
+            params: dicts, such as ``jobferry.grid(a=[1, 2], b=[3, 4])``; without, ``Sweep.add`` adds some.
+            concurrency: how many elements of the array run at a time.
+            tasks_per_job: how many tasks share one element, run side by side on its processors.
+            force: run all tasks anew, also when what is run has changed.
+            options: the job's, such as ``time="5m"``; and arguments that are the same for all tasks.
+
+        Raises:
+            SpecError: it cannot be run there, or the sweep of that name runs something else.
+        """
+        from jobferry.functions.sweeping import SweepStyle, sweep
+
+        how = SweepStyle(name=name, limit=concurrency, chunk=tasks_per_job, force=force)
+        return sweep(self.opened_client, self, work, params, options, how)
 
     def submit_all(self, works: Iterable[Work], **options: Any) -> list[Job]:
         """Submit many jobs in one request; all share the options."""

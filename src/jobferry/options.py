@@ -99,9 +99,14 @@ def _pairs(value: Mapping[str, Any] | Iterable[str]) -> dict[str, str]:
     return pairs
 
 
+def base_folder() -> Path:
+    """Return where relative paths of inputs begin."""
+    return Path.cwd()
+
+
 def _inputs(value: str | Path | Iterable[str | Path | Input]) -> tuple[Input, ...]:
     entries = [value] if isinstance(value, str | Path) else list(value)
-    base = Path.cwd()
+    base = base_folder()
     return tuple(entry if isinstance(entry, Input) else parse_input(str(entry), base) for entry in entries)
 
 
@@ -138,6 +143,7 @@ FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "launcher": str,
     "inputs": _inputs,
     "outputs": _lines,
+    "task_folders": int,
     "directory": PurePosixPath,
     "array": lambda value: parse_array(value) if isinstance(value, str) else value,
     "after": _dependencies,

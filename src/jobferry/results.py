@@ -112,7 +112,7 @@ def _bring(
     machine.enter(program)
     program.section("folder", Command(argv=("test", "-d", in_folder(record.root, record.id))))
     program.section("manifest", Command(argv=manifest_call(record)))
-    packed = _pack(record, [quote_pattern(pattern) for pattern in record.spec.outputs])
+    packed = _pack(record, [quote_pattern(pattern) for pattern in record.spec.output_patterns])
     wanted = f"{{ {packed}\n}} | head -c {INLINE_BYTES + 1}"
     program.section("outputs", Command(argv=("sh", "-c", wanted)))
     answers = machine.ask(program, timeout=300.0)
@@ -152,7 +152,7 @@ def _stream(
     """Bring the named outputs, or all of them, in a process of their own; return what it said went wrong."""
     script = _pack(record, [quote(f"./{name}") for name in names])
     if not names or len(script) > _LONGEST_SCRIPT:
-        script = _pack(record, [quote_pattern(pattern) for pattern in record.spec.outputs])
+        script = _pack(record, [quote_pattern(pattern) for pattern in record.spec.output_patterns])
     command = Command(argv=("sh", "-c", script), timeout=None)
     try:
         receive(machine.connection, command, aside, progress=progress)

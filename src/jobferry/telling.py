@@ -1,9 +1,10 @@
-"""What can be told of one job, ready to be shown."""
+"""What can be told of one job or of a sweep, ready to be shown."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobferry import retrying
 from jobferry.client import default_client
@@ -52,3 +53,26 @@ def why(job: Job) -> Explanation:
     from jobferry.explain import explain
 
     return explain(default_client(), job.record)
+
+
+def preview_sweep(words: Sequence[str], points: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Write the command line of each task of a sweep; nothing is connected or stored.
+
+    Raises:
+        SpecError: a name in the command that is no parameter.
+    """
+    from jobferry.functions.parameters import fill
+    from jobferry.render.shell import join
+
+    return [join([fill(word, point) for word in words]) for point in points]
+
+
+def parse_parameters(entries: Iterable[str]) -> dict[str, list[str]]:
+    """Read parameters with their values as they are typed: ``lr=0.1,0.2``, ``seed=1..5``.
+
+    Raises:
+        SpecError: not of that form.
+    """
+    from jobferry.functions.ranges import parse_parameters
+
+    return parse_parameters(entries)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from jobferry.clock import Clock
@@ -64,14 +64,29 @@ class Waiter:
         Raises:
             WaitTimeout: the time is over; the jobs go on.
         """
+        *_, last = self.follow(records, timeout, on_change)
+        return last
+
+    def follow(
+        self,
+        records: Sequence[JobRecord],
+        timeout: timedelta | None = None,
+        on_change: OnChange | None = None,
+    ) -> Iterator[list[JobRecord]]:
+        """Yield the jobs as they stand after each look, until all have ended.
+
+        Raises:
+            WaitTimeout: the time is over; the jobs go on.
+        """
         end = None if timeout is None else self._clock.monotonic() + timeout.total_seconds()
         current = self._tell(list(records), self._refresh(records), on_change)
+        yield current
         while any(not record.state.final for record in current):
             left = None if end is None else end - self._clock.monotonic()
             if left is not None and left <= 0:
                 raise _too_late(current)
             current = self._tell(current, self._look(current, left), on_change)
-        return current
+            yield current
 
     def _look(self, records: Sequence[JobRecord], left: float | None) -> list[JobRecord]:
         try:

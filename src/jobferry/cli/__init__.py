@@ -9,6 +9,7 @@ SECTIONS = {
     "Jobs": {
         "run": "Submit a job, follow it, fetch its outputs and end as it ends.",
         "submit": "Submit a job and print its id.",
+        "sweep": "Run a command over many parameters, as one array.",
         "render": "Print the launch script of a job; nothing is sent.",
         "list": "List unfinished and recent jobs.",
         "show": "Show one job: what was asked, times, attempts, places.",

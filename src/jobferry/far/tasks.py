@@ -143,9 +143,8 @@ def run_in_place(work: Work, index: int) -> Frame:
     """Run one call where it works, from where it was last stopped, and say what came of it."""
     resuming = again.Resuming(os.path.join(work.folder, "out", "again.%d" % index))
     before = os.getcwd()
-    if work.header.get("folders"):
-        os.makedirs(str(index), exist_ok=True)
-        os.chdir(str(index))
+    if work.header["folders"]:
+        _enter(str(index), work.header["shared"])
     try:
         header, parts = _run(work, index, resuming.execute)
     finally:
@@ -153,6 +152,15 @@ def run_in_place(work: Work, index: int) -> Frame:
     if header["kind"] != "again":
         resuming.forget()
     return header, parts
+
+
+def _enter(folder: str, shared: Sequence[str]) -> None:
+    """Go to a call's own folder; what all calls share lies there, too."""
+    os.makedirs(folder, exist_ok=True)
+    os.chdir(folder)
+    for name in shared:
+        if not os.path.lexists(name):
+            os.symlink(os.path.join("..", name), name)
 
 
 def _run(work: Work, index: int, execute: Callable[[Call], Any]) -> Frame:

@@ -79,9 +79,13 @@ def draft_calls(
     options: Mapping[str, Any],
     *,
     chunk: int = 1,
-    folders: bool = False,
+    shared: tuple[str, ...] | None = None,
 ) -> JobRecord:
     """Pack calls and make their job's record; nothing is sent or stored but the file with the calls.
+
+    Args:
+        chunk: how many of them a task of an array runs.
+        shared: where each call works in a folder of its own, what all are to find there; else None.
 
     Raises:
         SpecError: they cannot be made there.
@@ -91,7 +95,8 @@ def draft_calls(
         trusted=machine.trusted,
         chunk=chunk,
         is_array="array" in options,
-        folders=folders,
+        folders=shared is not None,
+        shared=shared or (),
     )
     first = calls[0][0]
     spec = outline(client, machine, first, options)

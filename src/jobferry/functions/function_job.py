@@ -68,7 +68,7 @@ class FunctionJob(Job):
 
     def bring(self, calls: Any = None) -> None:
         """Bring home the results of calls, or of all that have ended."""
-        self._outcomes.record = self.record
+        self._outcomes.see(self.record)
         self._outcomes.bring(calls)
 
     def result_of(self, call: int) -> Any:
@@ -83,9 +83,11 @@ class FunctionJob(Job):
 
     def exception_of(self, call: int) -> Exception | None:
         """Return what one of the calls raised, or what else became of it; None when it returned."""
-        self.bring([call])
+        self._outcomes.see(self.record)
+        if not self._outcomes.is_here(call):
+            self._outcomes.bring([call])
         header = self._outcomes.header(call)
-        if header is None:
+        if header is None or not self._outcomes.is_here(call):
             return self._without_result(call)
         if header["kind"] == "python":
             # what was known of the Python over there is not so any more
@@ -104,7 +106,7 @@ class FunctionJob(Job):
         return self._outcomes.header(call)
 
     def _without_result(self, call: int) -> JobError:
-        task = self._outcomes.function.element_of(call, is_array=self.record.spec.array is not None)
+        task = self._outcomes.task_of(call)
         status = self.record.status if task is None else self.record.tasks.get(task, self.record.status)
         where = {"machine": self.record.machine.name, "job_id": self.id}
         if not status.state.final:
@@ -125,9 +127,7 @@ class FunctionJob(Job):
         if "stdout" in header:
             text = f"{header['stdout']}{header['stderr']}"
         else:
-            text = self._read_log(
-                self._outcomes.function.element_of(call, is_array=self.record.spec.array is not None)
-            )
+            text = self._read_log(self._outcomes.task_of(call))
         trace = str(header.get("traceback") or "")
         return "\n".join(text.replace(trace, "").rstrip().splitlines()[-_LOG_LINES:]) if text else ""
 

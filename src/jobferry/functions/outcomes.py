@@ -15,6 +15,7 @@ from jobferry.model.function import FunctionCall
 from jobferry.model.record import JobRecord
 from jobferry.model.spec import format_indices
 from jobferry.model.status import JobState
+from jobferry.model.submission import Submission
 from jobferry.opened import in_folder
 from jobferry.render.program import Program
 from jobferry.render.shell import quote
@@ -32,9 +33,27 @@ class Outcomes:
 
     def __init__(self, client: Client, record: JobRecord) -> None:
         self._client = client
-        self.record = record
+        self._record = record
+        self._covering: dict[int | None, Submission] | None = None
         self._places: dict[int, tuple[Path, Mapping[str, Any], int]] = {}
         self._read: set[Path] = set()
+
+    @property
+    def record(self) -> JobRecord:
+        """The job, as last seen."""
+        return self._record
+
+    def see(self, record: JobRecord) -> None:
+        """Take in what is known of the job by now."""
+        if record is not self._record:
+            self._record, self._covering = record, None
+
+    @property
+    def covering(self) -> Mapping[int | None, Submission]:
+        """Tell for each task the submission that counts."""
+        if self._covering is None:
+            self._covering = self._record.covering()
+        return self._covering
 
     @property
     def function(self) -> FunctionCall:
@@ -84,17 +103,20 @@ class Outcomes:
 
     def _missing(self, calls: Iterable[int] | None) -> list[int | None]:
         """List the tasks of the job that have ended and have calls whose results are not here."""
-        function, is_array = self.function, self.record.spec.array is not None
-        wanted = range(function.count) if calls is None else calls
-        covering = self.record.covering()
-        found: dict[int | None, None] = {}
-        for call in wanted:
-            task = function.element_of(call, is_array=is_array)
-            header = self.header(call)
-            is_here = header is not None and (header["ok"] or header.get("run", 1) >= covering[task].run)
-            if not is_here and self._has_begun(task):
-                found[task] = None
-        return list(found)
+        wanted = range(self.function.count) if calls is None else calls
+        tasks = (self.task_of(call) for call in wanted if not self.is_here(call))
+        return [task for task in dict.fromkeys(tasks) if self._has_begun(task)]
+
+    def task_of(self, call: int) -> int | None:
+        """Tell which task of the job runs a call."""
+        return self.function.element_of(call, is_array=self.record.spec.array is not None)
+
+    def is_here(self, call: int) -> bool:
+        """Whether the result that counts of a call is here."""
+        header = self.header(call)
+        if header is None:
+            return False
+        return bool(header["ok"]) or int(header["run"]) >= self.covering[self.task_of(call)].run
 
     def _has_begun(self, task: int | None) -> bool:
         status = self.record.status if task is None else self.record.tasks.get(task)

@@ -46,6 +46,7 @@ class Style:
         chunk: how many calls a task of the job's array runs.
         is_array: whether the job has tasks.
         folders: whether each call works in a folder of its own.
+        shared: names of what all of these are to find in their folders.
     """
 
     serialiser: str = "auto"
@@ -53,6 +54,7 @@ class Style:
     chunk: int = 1
     is_array: bool = False
     folders: bool = False
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -158,6 +160,7 @@ class _Packer:
             "chunk": self._style.chunk,
             "array": self._style.is_array,
             "folders": self._style.folders,
+            "shared": list(self._style.shared),
             "name": self.name,
             "lines": [[origin, first, text] for (origin, first), text in self._lines.items()],
         }

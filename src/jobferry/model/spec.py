@@ -221,6 +221,8 @@ class JobSpec:
         launcher: what starts the command on all tasks, such as ``srun`` or ``mpirun``; a command line.
         inputs: files that travel with the job.
         outputs: shell patterns, relative to the job's folder, of what comes home.
+        task_folders: so many calls of each task work in folders of their own, to which `outputs` are
+            relative; 0 without such folders.
         directory: folder over there to run in, instead of the job's own.
         retry: the causes after which it is tried again.
         native: flags for the batch system, passed on as they are, last.
@@ -238,6 +240,7 @@ class JobSpec:
     launcher: str | None = None
     inputs: tuple[Input, ...] = ()
     outputs: tuple[str, ...] = ()
+    task_folders: int = 0
     directory: PurePosixPath | None = None
     array: Array | None = None
     dependencies: tuple[Dependency, ...] = ()
@@ -245,6 +248,13 @@ class JobSpec:
     retry: Retry = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     native: tuple[str, ...] = ()
+
+    @property
+    def output_patterns(self) -> tuple[str, ...]:
+        """The patterns of all that comes home, relative to the job's folder."""
+        if not self.task_folders:
+            return self.outputs
+        return tuple(f"[0-9]*/{pattern}" for pattern in self.outputs)
 
     def __post_init__(self) -> None:
         if bool(self.command) + (self.script is not None) + (self.function is not None) != 1:

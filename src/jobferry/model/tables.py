@@ -90,6 +90,7 @@ SPEC = Noun(
         "launcher": TEXT,
         "inputs": listed(INPUT.codec),
         "outputs": listed(TEXT),
+        "task_folders": NUMBER,
         "directory": REMOTE_PATH,
         "array": Codec(write=format_array, read=lambda data: parse_array(TEXT.read(data))),
         "dependencies": listed(DEPENDENCY.codec),

@@ -75,10 +75,26 @@ def _settings(
     lines += [f"{name}={quote(value)}" for name, value in _supervision(spec, scheduler).items()]
     if spec.directory is not None:
         lines.append(f"jobferry_directory={expand_path(str(spec.directory))}")
-    if spec.outputs:
-        patterns = " ".join(quote_pattern(pattern) for pattern in spec.outputs)
-        lines.append(f"jobferry_outputs() {{ jf_manifest {patterns}; }}")
-    return lines
+    return [*lines, *_outputs(spec)]
+
+
+def _outputs(spec: JobSpec) -> list[str]:
+    """Define what lists the outputs: of an array whose calls have folders of their own, those of one task."""
+    if not spec.outputs:
+        return []
+    patterns = [quote_pattern(pattern) for pattern in spec.outputs]
+    if not spec.task_folders:
+        return [f"jobferry_outputs() {{ jf_manifest {' '.join(patterns)}; }}"]
+    inside = " ".join(f'"$jobferry_each"/{pattern}' for pattern in patterns)
+    return [
+        "jobferry_outputs() {",
+        f"    jobferry_each=$((JOBFERRY_ARRAY_INDEX * {spec.task_folders}))",
+        f'    while [ "$jobferry_each" -lt $(((JOBFERRY_ARRAY_INDEX + 1) * {spec.task_folders})) ]; do',
+        f"        jf_manifest {inside}",
+        "        jobferry_each=$((jobferry_each + 1))",
+        "    done",
+        "}",
+    ]
 
 
 def _for_functions(spec: JobSpec) -> list[str]:

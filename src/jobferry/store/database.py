@@ -44,6 +44,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE machines ADD COLUMN room INTEGER",
         "ALTER TABLE machines ADD COLUMN room_at INTEGER",
     ),
+    (
+        """CREATE TABLE sweeps (
+            id INTEGER PRIMARY KEY,
+            machine TEXT NOT NULL,
+            name TEXT NOT NULL,
+            what TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            UNIQUE (machine, name))""",
+        """CREATE TABLE sweep_tasks (
+            sweep INTEGER NOT NULL,
+            position INTEGER NOT NULL,
+            key TEXT NOT NULL,
+            params TEXT NOT NULL,
+            job_id TEXT NOT NULL,
+            call INTEGER NOT NULL,
+            PRIMARY KEY (sweep, position)) WITHOUT ROWID""",
+        "CREATE UNIQUE INDEX sweep_tasks_by_key ON sweep_tasks (sweep, key)",
+    ),
 )
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _HINTS = {

@@ -26,6 +26,7 @@ from jobferry.store.calls import Calls
 from jobferry.store.database import Database
 from jobferry.store.filters import Filters, microseconds, storable, where_clause
 from jobferry.store.machines import MachineNotes
+from jobferry.store.sweeps import Sweeps, Swept
 
 _SHOWN_CANDIDATES = 5
 # SQLite takes no more values in one statement, in its oldest versions still met
@@ -51,6 +52,7 @@ class Store:
     Attributes:
         machines: what is known of machines, beside what they told of themselves.
         calls: files with calls of functions and their results.
+        sweeps: which task of which sweep is run by which job.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,14 +60,17 @@ class Store:
         self._database = Database(path)
         self.machines = MachineNotes(self._database)
         self.calls = Calls(path.parent / "calls")
+        self.sweeps = Sweeps(self._database)
 
-    def add(self, records: Sequence[JobRecord]) -> None:
-        """Keep new jobs, all or none; they are on disk when this returns.
+    def add(self, records: Sequence[JobRecord], swept: Swept | None = None) -> None:
+        """Keep new jobs, all or none, the first with a sweep's tasks; they are on disk when this returns.
 
         Raises:
-            StoreError: one of them is there already, or the store cannot be written.
+            StoreError: one is there already, or, as TakenMeanwhile, one of the tasks.
         """
         with self._database.writing() as connection:
+            if swept is not None:
+                swept.write(connection, records[0].id)
             try:
                 connection.executemany(_INSERT, [_row(record) for record in records])
             except sqlite3.IntegrityError as exc:

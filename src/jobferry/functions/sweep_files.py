@@ -1,0 +1,57 @@
+"""Outputs of a sweep's tasks, brought home so that none stands in another's way."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobferry.errors import SpecError
+from jobferry.functions.parameters import fill, has_field
+from jobferry.functions.sweep_task import SweepTask
+from jobferry.functions.swept import SweptWork
+
+if TYPE_CHECKING:
+    from jobferry.functions.sweep import Sweep
+
+
+def fetch(sweep: Sweep, to: Path, work: SweptWork) -> list[Path]:
+    """Bring the outputs of all tasks into a folder, and return their paths there.
+
+    Raises:
+        SpecError: the sweep names no outputs.
+        TransferError: they did not arrive whole.
+    """
+    given = work.options.get("outputs")
+    templates = [given] if isinstance(given, str) else list(given or ())
+    if not templates:
+        raise SpecError(f"the sweep {sweep.name} names no outputs", hint="say outputs=['...'] when making it")
+    found: list[Path] = []
+    for job in sweep.jobs:
+        aside = to / f".jobferry-sweep-{job.id}"
+        job.fetch(aside)
+        tasks = {task.call: task for task in sweep.tasks if task.job is job}
+        found += _settle(aside, to, tasks, templates)
+        shutil.rmtree(aside, ignore_errors=True)
+    return found
+
+
+def _settle(aside: Path, to: Path, tasks: dict[int, SweepTask], templates: Sequence[str]) -> Iterator[Path]:
+    for folder in sorted(aside.glob("[0-9]*"), key=lambda path: int(path.name)):
+        task = tasks.get(int(folder.name))
+        if task is None:
+            # its task was removed from the sweep
+            continue
+        for source in sorted(path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()):
+            inside = source.relative_to(folder)
+            target = to / inside if _is_named(str(inside), task, templates) else to / task.label / inside
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield source.replace(target)
+
+
+def _is_named(name: str, task: SweepTask, templates: Sequence[str]) -> bool:
+    """Whether a file's name tells its task: it fits a template with parameters in it."""
+    named = (template for template in templates if has_field(template))
+    return any(fnmatchcase(name, fill(template, task.params)) for template in named)

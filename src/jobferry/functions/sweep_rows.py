@@ -1,0 +1,139 @@
+"""A sweep between its handle and the store: read, submitted once, reset."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jobferry.client import Client
+from jobferry.errors import SpecError
+from jobferry.functions.arguments import name_of
+from jobferry.functions.parameters import text_of
+from jobferry.functions.sweep_jobs import SweepJobs
+from jobferry.functions.sweep_task import SweepTask
+from jobferry.functions.swept import SweptWork
+from jobferry.job_handle import Job, open_job
+from jobferry.machine_handle import Machine
+from jobferry.model.record import JobRecord
+from jobferry.model.status import Failure
+from jobferry.store import SweepRow, Swept, TakenMeanwhile, TaskRow
+
+
+def open_row(
+    client: Client, machine: Machine, name: str | None, work: SweptWork | None, *, force: bool
+) -> SweepRow:
+    """Find a sweep by its name, or begin one.
+
+    Raises:
+        SpecError: it runs something else than before, or nothing is known to run.
+    """
+    known = None if name is None else client.store.sweeps.find(machine.name, name)
+    if work is None:
+        if known is None:
+            raise SpecError(f"there is no sweep {name!r} on {machine.name}", hint="name what it runs, too")
+        return known
+    if known is None:
+        named = name or f"{_short(work)}-{secrets.token_hex(4)}"
+        return client.store.sweeps.open(machine.name, named, work.title, work.digest())
+    digest = work.digest()
+    if known.digest != digest:
+        if not force:
+            raise SpecError(
+                f"{work.title} has changed since the sweep {name!r} was made of {known.what}",
+                hint="force=True runs all its tasks anew; or give the sweep another name",
+            )
+        client.store.sweeps.change(known.id, work.title, digest)
+    if force:
+        forget(client, known)
+    return known
+
+
+def _short(work: SweptWork) -> str:
+    return name_of(work.function).rpartition(".")[2] if work.function is not None else "sweep"
+
+
+def forget(client: Client, row: SweepRow) -> None:
+    """Let all tasks of a sweep count as not run; their jobs are left alone."""
+    client.store.sweeps.remove(row.id, [task.key for task in client.store.sweeps.tasks(row.id)])
+
+
+def load(client: Client, row: SweepRow) -> tuple[list[SweepTask], list[Job]]:
+    """Read a sweep's tasks and the jobs that run them; what never ran there is forgotten."""
+    rows = client.store.sweeps.tasks(row.id)
+    records = client.store.find_all(list(dict.fromkeys(task.job_id for task in rows)))
+    jobs = {record.id: open_job(record, client) for record in records if not _never_ran(record)}
+    # their jobs were removed, or certainly not taken
+    if gone := [task.key for task in rows if task.job_id not in jobs]:
+        client.store.sweeps.remove(row.id, gone)
+    kept = [task for task in rows if task.job_id in jobs]
+    tasks = [
+        SweepTask(index, task.key, _params(task), jobs[task.job_id], task.call)
+        for index, task in enumerate(kept)
+    ]
+    return tasks, list(jobs.values())
+
+
+def _never_ran(record: JobRecord) -> bool:
+    return record.status.failure is Failure.REJECTED and not record.native_ids and not record.attempts
+
+
+def _params(task: TaskRow) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(task.params)
+    return found
+
+
+def submit(
+    client: Client,
+    machine: Machine,
+    row: SweepRow,
+    work: SweptWork,
+    new: Sequence[SweepTask],
+    jobs: SweepJobs,
+) -> None:
+    """Submit tasks that no process has submitted, as one job; the others get the jobs they have."""
+    while True:
+        known = {task.key: task for task in client.store.sweeps.tasks(row.id)}
+        _adopt(client, [task for task in new if task.key in known], known, jobs)
+        left = [task for task in new if task.key not in known]
+        if not left:
+            return
+        draft = work.draft(client, machine, [task.params for task in left], row.name)
+        first = max((task.position for task in known.values()), default=-1) + 1
+        rows = [
+            TaskRow(position=first + call, key=task.key, params=text_of(task.params), call=call)
+            for call, task in enumerate(left)
+        ]
+        try:
+            record = client.submit(machine, [draft], swept=Swept(row.id, rows))[0]
+        except TakenMeanwhile:
+            # another process was faster with one of them: look which are left
+            client.store.calls.remove_all([draft.spec.function])
+            continue
+        job = open_job(record, client)
+        jobs.add(job)
+        for call, task in enumerate(left):
+            task.job, task.call = job, call
+        return
+
+
+def _adopt(client: Client, tasks: Sequence[SweepTask], known: Mapping[str, TaskRow], jobs: SweepJobs) -> None:
+    missing = {known[task.key].job_id for task in tasks if known[task.key].job_id not in jobs}
+    for record in client.store.find_all(sorted(missing)):
+        jobs.add(open_job(record, client))
+    for task in tasks:
+        task.job, task.call = jobs[known[task.key].job_id], known[task.key].call
+
+
+def reset(client: Client, row: SweepRow, tasks: Sequence[SweepTask], jobs: SweepJobs) -> None:
+    """Forget what came of all tasks, here and over there.
+
+    Raises:
+        SpecError: one of them has not ended.
+    """
+    client.remove(jobs.records, remote=True)
+    jobs.clear()
+    forget(client, row)
+    for task in tasks:
+        task.job, task.call = None, 0

@@ -1,0 +1,144 @@
+"""What a sweep runs, and how its tasks become one job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from jobferry.client import Client
+from jobferry.errors import SpecError
+from jobferry.far.commands import run as run_words
+from jobferry.functions.arguments import OPTIONS, name_of, signature_of
+from jobferry.functions.calling import draft_calls
+from jobferry.functions.capture import capture
+from jobferry.functions.parameters import Checker, Params, as_pattern, fill, has_field
+from jobferry.functions.pickling import own_by_value
+from jobferry.model.machine import Machine
+from jobferry.model.record import JobRecord
+from jobferry.model.spec import Array, Input, parse_input
+from jobferry.model.suggest import did_you_mean
+from jobferry.options import base_folder
+from jobferry.render.tasks import script_of
+
+# a name under which the other side finds it, where our package has another one
+run_words.__module__ = "jobferry_far.commands"
+
+Work = Callable[..., object] | Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweptWork:
+    """What a sweep runs: a function, or a command with ``{name}`` for its parameters.
+
+    Attributes:
+        fixed: arguments that are the same for all tasks.
+        options: options of its jobs.
+        chunk: how many tasks share one element of an array.
+        limit: how many elements run at a time; None is no limit.
+    """
+
+    function: Callable[..., object] | None = None
+    words: tuple[str, ...] = ()
+    fixed: Params = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    chunk: int = 1
+    limit: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What it runs, in words."""
+        return name_of(self.function) if self.function is not None else " ".join(self.words)
+
+    def digest(self) -> str:
+        """Name what it runs: another text of the function, or of what that uses, has another name."""
+        if self.function is not None:
+            with own_by_value():
+                return capture(self.function).digest()
+        return hashlib.sha256(json.dumps(self.words).encode()).hexdigest()[:32]
+
+    def checker(self) -> Checker:
+        """Make what looks parameters over."""
+        return Checker(self.function, (*self.words, *self._templates()), self.fixed)
+
+    def draft(self, client: Client, machine: Machine, params: Sequence[Params], name: str) -> JobRecord:
+        """Make the job that runs tasks with these parameters; its calls are written here, nothing is sent.
+
+        Raises:
+            SpecError: it cannot be run there.
+        """
+        elements = -(-len(params) // self.chunk)
+        options: dict[str, Any] = {
+            **self.options,
+            "name": name,
+            "array": Array(indices=tuple(range(elements)), limit=self.limit),
+        }
+        shared = self._stage(options, params)
+        if self.function is not None or self.chunk > 1:
+            calls = [self._call(each) for each in params]
+            return draft_calls(client, machine, calls, options, chunk=self.chunk, shared=shared)
+        commands = ([fill(word, each) for word in self.words] for each in params)
+        script = script_of(commands, folders=shared is not None, shared=shared or ())
+        return client.draft(machine, script, options)
+
+    def _call(self, params: Params) -> tuple[Callable[..., object], Sequence[Any], Params]:
+        if self.function is not None:
+            return self.function, (), params
+        return run_words, ([fill(word, params) for word in self.words],), {}
+
+    def _templates(self) -> list[str]:
+        return [str(text) for key in ("inputs", "outputs") for text in _texts(self.options.get(key))]
+
+    def _stage(self, options: dict[str, Any], params: Sequence[Params]) -> tuple[str, ...] | None:
+        """Give each task a folder of its own where it has files; return what all find there, or None."""
+        if not (options.get("inputs") or options.get("outputs")):
+            return None
+        base = base_folder()
+        inputs: list[Input] = []
+        shared: list[str] = []
+        for entry in _texts(options.pop("inputs", None)):
+            if isinstance(entry, Input) or not has_field(str(entry)):
+                same = entry if isinstance(entry, Input) else parse_input(str(entry), base)
+                inputs.append(same)
+                shared.append(same.destination.parts[0])
+                continue
+            for number, each in enumerate(params):
+                own = parse_input(fill(str(entry), each), base)
+                inputs.append(replace(own, destination=PurePosixPath(str(number)) / own.destination))
+        options["inputs"] = inputs
+        options["outputs"] = [as_pattern(str(pattern)) for pattern in _texts(options.get("outputs"))]
+        options["task_folders"] = self.chunk
+        return tuple(dict.fromkeys(shared))
+
+
+def _texts(value: Any) -> list[Any]:
+    return [] if value is None else [value] if isinstance(value, str) else list(value)
+
+
+def read_work(work: Work, options: Mapping[str, Any], *, chunk: int, limit: int | None) -> SweptWork:
+    """Read what is to be swept, and tell its fixed arguments from the options of its jobs.
+
+    Raises:
+        SpecError: an option that nothing has, or numbers that make no sense.
+    """
+    for name, number in (("tasks_per_job", chunk), ("concurrency", limit)):
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
+            raise SpecError(f"{name} must be a whole number of at least 1, not {number!r}")
+    function = work if callable(work) else None
+    signature = None if function is None else signature_of(function)
+    known = set() if signature is None else set(signature.parameters)
+    fixed = {name: value for name, value in options.items() if name in known}
+    rest = {name: value for name, value in options.items() if name not in known}
+    for name in rest:
+        if name not in OPTIONS or name in ("array", "name"):
+            raise SpecError(
+                f"unknown option of a sweep: {name}{did_you_mean(name, [*OPTIONS, *known])}",
+                hint="parameters are in the list of dicts; see jobferry.grid and jobferry.zipped",
+            )
+    words = () if callable(work) else tuple(map(str, [work] if isinstance(work, str) else work))
+    if function is None and not words:
+        raise SpecError("there is no command", hint="put it after `--`")
+    return SweptWork(function=function, words=words, fixed=fixed, options=rest, chunk=chunk, limit=limit)
