@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         WaitTimeout,
     )
     from jobferry.far.within import Again, Delayed, again, remaining
+    from jobferry.functions.executor import Executor
     from jobferry.functions.function_job import FunctionJob
     from jobferry.functions.parameters import grid, zipped
     from jobferry.functions.remote import RemoteFunction, remote
@@ -79,6 +80,7 @@ _HOMES = {
         "WaitTimeout",
     ),
     "jobferry.far.within": ("Again", "Delayed", "again", "remaining"),
+    "jobferry.functions.executor": ("Executor",),
     "jobferry.functions.function_job": ("FunctionJob",),
     "jobferry.functions.parameters": ("grid", "zipped"),
     "jobferry.functions.remote": ("RemoteFunction", "remote"),
@@ -102,6 +104,7 @@ __all__ = [
     "ConnectError",
     "Delayed",
     "Dependency",
+    "Executor",
     "Failure",
     "FunctionJob",
     "HostKeyError",

@@ -152,16 +152,17 @@ class Client:
             WaitTimeout: the time is over; the jobs go on.
             TransportError: a machine was not reached in the first place.
         """
-        return self._waiter(notice).wait(records, timeout, on_change)
+        return self.waiter(notice).wait(records, timeout, on_change)
 
     def follow(
         self, records: Sequence[JobRecord], timeout: timedelta | None = None
     ) -> Iterator[list[JobRecord]]:
         """Yield jobs as they stand after each look, until all have ended; see `wait`."""
-        return self._waiter(None).follow(records, timeout)
+        return self.waiter().follow(records, timeout)
 
-    def _waiter(self, notice: Notice | None) -> Waiter:
-        return Waiter(self.refresh, self.watch, self.is_reachable, self.clock, notice)
+    def waiter(self, notice: Notice | None = None, **how: int) -> Waiter:
+        """Make what waits for jobs of this client; see `Waiter`."""
+        return Waiter(self.refresh, self.watch, self.is_reachable, self.clock, notice, **how)
 
     def watch(self, records: Sequence[JobRecord], seconds: int) -> list[JobRecord]:
         """Wait over there for news of the records; several machines are watched in short turns."""

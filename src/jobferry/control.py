@@ -9,6 +9,7 @@ from jobferry.clock import Clock
 from jobferry.errors import SchedulerError, SpecError
 from jobferry.model.command import Command, CommandResult
 from jobferry.model.record import JobRecord
+from jobferry.model.spec import format_indices
 from jobferry.model.status import JobState, JobStatus
 from jobferry.model.submission import Submission
 from jobferry.opened import OpenMachine
@@ -42,6 +43,16 @@ class Controller:
         if answer is not None and answer.exit_code != 0 and not _is_over(answer):
             raise self._refused(answer, sent)
         return [replace(record, cancelled_at=record.cancelled_at or now) for record in asked]
+
+    def cancel_tasks(self, record: JobRecord, tasks: Sequence[int]) -> None:
+        """Mark tasks of an array, so that none of them begins; the batch system is not asked."""
+        covering = record.covering()
+        program = Program()
+        self._machine.enter(program)
+        for run in sorted({covering[task].run for task in tasks}):
+            chosen = format_indices(task for task in sorted(tasks) if covering[task].run == run)
+            program.do("jf_cancel_tasks", record.id, str(run), chosen)
+        self._machine.ask(program)
 
     def hold(self, records: Sequence[JobRecord]) -> list[JobRecord]:
         """Keep waiting jobs from starting.

@@ -49,6 +49,11 @@ class Job:
         """All that is known of it, as last seen."""
         return self._record
 
+    @property
+    def client(self) -> Client:
+        """The client that knows it."""
+        return self._client
+
     def see(self, record: JobRecord) -> None:
         """Take in what is known of it by now."""
         self._record = record

@@ -35,6 +35,7 @@ class Waiter:
         watch: waits over there for news of the records, so many seconds at most.
         is_reachable: whether the machines are connected already.
         notice: told, once each, of what stands in the way.
+        turn: seconds that one wait over there takes at most.
     """
 
     def __init__(
@@ -44,7 +45,10 @@ class Waiter:
         is_reachable: Callable[[Sequence[JobRecord]], bool],
         clock: Clock,
         notice: Notice | None = None,
+        *,
+        turn: int = WATCH_SECONDS,
     ) -> None:
+        self._turn = turn
         self._refresh = refresh
         self._watch = watch
         self._is_reachable = is_reachable
@@ -113,7 +117,7 @@ class Waiter:
             # their records say nothing more: only the queue can, as soon as it may be asked again
             self._clock.sleep(_within(_FINISHED_PAUSE, left))
             return self._refresh(records)
-        seconds = WATCH_SECONDS if left is None else max(1, min(WATCH_SECONDS, round(left)))
+        seconds = self._turn if left is None else max(1, min(self._turn, round(left)))
         began, before = self._clock.monotonic(), records
         try:
             records = self._watch(records, seconds)

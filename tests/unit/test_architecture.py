@@ -49,6 +49,8 @@ MAY_TOUCH = {"clock", "watch", "testing.clock", "testing.processes", "testing.tr
     "cli._output",
     # cloudpickle keeps for the whole process which modules it takes by value
     "functions.pickling",
+    # futures are resolved while the program does something else
+    *("functions.executor", "functions.sender", "functions.background", "aio"),
 }
 # runs over there, where it is alone: it may ask the batch system, and speaks on its own standard error
 OVER_THERE = "far."

@@ -115,6 +115,7 @@ jobferry_supervise() {
     jobferry_record started "started=$jobferry_began pid=$$"
     # looked for after the record is written: whoever cancels marks first and then signals those with a record
     [ ! -f "$jobferry_cancel" ] || jobferry_never TERM ''
+    [ ! -f "$jobferry_state/$jobferry_task.cancel" ] || jobferry_never TERM CANCELLED
     [ -z "$jobferry_stopped" ] || jobferry_never "$jobferry_stopped" ''
     jobferry_ooms=$(jobferry_oom_kills)
     JOBFERRY_ARRAY_INDEX=

@@ -337,6 +337,17 @@ jf_cancel_mark() {
     done
 }
 
+# jf_cancel_tasks ID RUN TASKS: write down that those tasks of a job are not to begin
+jf_cancel_tasks() {
+    jf_state=$JF_ROOT/jobs/$1/state
+    [ "$2" -eq 1 ] || jf_state=$JF_ROOT/jobs/$1/runs/$2/state
+    [ ! -d "$jf_state" ] || jf_each_task "$3" jf_cancel_task
+}
+
+jf_cancel_task() {
+    true >"$jf_state/$1.cancel"
+}
+
 # jf_uncancel ID...: forget that a cancel was asked for, because the job is tried again
 jf_uncancel() {
     for jf_cancelled in "$@"; do

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from jobferry.client import Client
+from jobferry.control import Controller
 from jobferry.errors import JobError, ResultError, TransportError
 from jobferry.functions import interpreters
 from jobferry.functions.decoding import error_of, value_of, warn_again
@@ -25,7 +27,8 @@ class FunctionJob(Job):
 
     def __init__(self, record: JobRecord, client: Client) -> None:
         super().__init__(record, client)
-        self._outcomes = Outcomes(client, record)
+        self.outcomes = Outcomes(client, record)
+        """The results of its calls, as far as they are here."""
 
     def result(self, timeout: float | str | timedelta | None = None) -> Any:
         """Wait for the function's end and return what it returned.
@@ -64,36 +67,36 @@ class FunctionJob(Job):
         """
         self.wait(timeout)
         self.bring()
-        return [self.result_of(call) for call in range(self._outcomes.function.count)]
+        return [self.result_of(call) for call in range(self.outcomes.function.count)]
 
     def bring(self, calls: Any = None) -> None:
         """Bring home the results of calls, or of all that have ended."""
-        self._outcomes.see(self.record)
-        self._outcomes.bring(calls)
+        self.outcomes.see(self.record)
+        self.outcomes.bring(calls)
 
     def result_of(self, call: int) -> Any:
         """Return what one of the calls returned, or raise what it raised; its task must have ended."""
         if (error := self.exception_of(call)) is not None:
             raise error
-        header = self._outcomes.header(call)
+        header = self.outcomes.header(call)
         assert header is not None
-        value = value_of(header, self._outcomes.parts(call), self.record)
+        value = value_of(header, self.outcomes.parts(call), self.record)
         warn_again(header)
         return value
 
     def exception_of(self, call: int) -> Exception | None:
         """Return what one of the calls raised, or what else became of it; None when it returned."""
-        self._outcomes.see(self.record)
-        if not self._outcomes.is_here(call):
-            self._outcomes.bring([call])
-        header = self._outcomes.header(call)
-        if header is None or not self._outcomes.is_here(call):
+        self.outcomes.see(self.record)
+        if not self.outcomes.is_here(call):
+            self.outcomes.bring([call])
+        header = self.outcomes.header(call)
+        if header is None or not self.outcomes.is_here(call):
             return self._without_result(call)
         if header["kind"] == "python":
             # what was known of the Python over there is not so any more
             interpreters.forget(self._client.machine_of(self.record))
         if not header["ok"]:
-            parts = self._outcomes.parts(call)
+            parts = self.outcomes.parts(call)
             return error_of(header, parts, self.record, log=self._end_of_log(call, header))
         status = self.record.status
         if self.record.spec.array is None and status.state is not JobState.COMPLETED:
@@ -101,12 +104,19 @@ class FunctionJob(Job):
             return self._without_result(call)
         return None
 
+    def cancel_tasks(self, tasks: Sequence[int]) -> None:
+        """Let tasks of an array end at once when their turn comes; those that have begun go on."""
+        client = self._client
+        Controller(client.machine_of(self.record), client.store, client.clock).cancel_tasks(
+            self.record, tasks
+        )
+
     def header_of(self, call: int) -> Any:
         """Return what is known of a call's end: times, what it printed; None before that."""
-        return self._outcomes.header(call)
+        return self.outcomes.header(call)
 
     def _without_result(self, call: int) -> JobError:
-        task = self._outcomes.task_of(call)
+        task = self.outcomes.task_of(call)
         status = self.record.status if task is None else self.record.tasks.get(task, self.record.status)
         where = {"machine": self.record.machine.name, "job_id": self.id}
         if not status.state.final:
@@ -127,7 +137,7 @@ class FunctionJob(Job):
         if "stdout" in header:
             text = f"{header['stdout']}{header['stderr']}"
         else:
-            text = self._read_log(self._outcomes.task_of(call))
+            text = self._read_log(self.outcomes.task_of(call))
         trace = str(header.get("traceback") or "")
         return "\n".join(text.replace(trace, "").rstrip().splitlines()[-_LOG_LINES:]) if text else ""
 

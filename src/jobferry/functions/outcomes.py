@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jobferry.client import Client
-from jobferry.errors import TransferError
+from jobferry.errors import ResultError
 from jobferry.far.frames import read_frames, read_parts
 from jobferry.far.results import counts
 from jobferry.model.command import Command
@@ -141,7 +141,7 @@ class Outcomes:
         program.section("results", inline)
         answers = machine.ask(program, timeout=300.0)
         if answers["folder"].exit_code != 0:
-            raise TransferError(
+            raise ResultError(
                 f"the folder of {self.record.id} is gone: {folder}",
                 machine=self.record.machine.name,
                 job_id=self.record.id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import linecache
 import symtable
 import textwrap
 import types
@@ -52,6 +53,8 @@ def _node_of(
     try:
         lines, first = inspect.getsourcelines(value)
     except (OSError, TypeError) as error:
+        if isinstance(value, type) and (found := _class_in_cells(value)) is not None:
+            return found
         raise NoSource(f"it has no source: {error}") from error
     text = "".join(lines)
     if isinstance(value, types.FunctionType) and value.__name__ == "<lambda>":
@@ -61,6 +64,21 @@ def _node_of(
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             return node
     raise NoSource(f"its source cannot be read: line {first}")
+
+
+def _class_in_cells(value: type) -> ast.ClassDef | None:
+    """Find a class among the cells of a notebook, where inspect does not look; the last one counts."""
+    cells = [entry[2] for name, entry in linecache.cache.items() if "ipykernel" in name and len(entry) == 4]
+    for lines in reversed(cells):
+        try:
+            nodes = ast.parse("".join(lines)).body
+        except SyntaxError:
+            # a cell with magics in it
+            continue
+        for node in nodes:
+            if isinstance(node, ast.ClassDef) and node.name == value.__qualname__:
+                return node
+    return None
 
 
 def _parse(text: str) -> ast.Module:

@@ -33,7 +33,8 @@ class Finished:
     Attributes:
         exit_code: the command's own; None when a signal ended it.
         stopped: the signal that the batch system or a person sent to the launch script, such as ``TERM``.
-        cause: what the launch script knows of its own: ``TIMEOUT``, ``DEPENDENCY``, ``LAUNCH``.
+        cause: what the launch script knows of its own: ``TIMEOUT``, ``DEPENDENCY``,
+            ``LAUNCH``, ``CANCELLED``.
         oom_kills: processes of the job that the kernel killed for memory.
         has_outputs: whether a manifest of outputs was written.
         warned: whether it was asked to save its work; it may then have asked to be started again.
