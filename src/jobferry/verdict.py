@@ -185,22 +185,18 @@ def _outcome(
         return JobState.FAILED, said, word.reason if word else None
     if finished.cause is not None and finished.cause in Failure.__members__:
         return JobState.FAILED, Failure[finished.cause], _CAUSES.get(finished.cause)
-    # of an array one task can be cancelled before it begins; its launch script says so
-    alone = finished.cause == _CANCELLED
-    stopped_by_us = alone or (cancelled and (finished.stopped or finished.signal))
-    if stopped_by_us or (word is not None and word.state is JobState.CANCELLED):
-        return (
-            JobState.CANCELLED,
-            None,
-            f"cancelled {'by jobferry' if cancelled or alone else 'from outside'}",
-        )
+    # a task of an array can be cancelled alone; its launch script then says so
+    alone = finished.cause == "CANCELLED"
+    by = "by jobferry" if cancelled or alone else "from outside"
+    by_us = alone or (cancelled and (finished.stopped or finished.signal))
+    if by_us or (word is not None and word.state is JobState.CANCELLED):
+        return JobState.CANCELLED, None, f"cancelled {by}"
     if finished.signal is not None:
         outside = f"SIG{finished.stopped} came from outside" if finished.stopped else None
         return JobState.FAILED, Failure.SIGNAL, outside
     return JobState.FAILED, Failure.EXIT_CODE, None
 
 
-_CANCELLED = "CANCELLED"
 _CAUSES = {
     "TIMEOUT": "it reached its time limit",
     "DEPENDENCY": "a job it depends on did not end as it should",

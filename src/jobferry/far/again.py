@@ -34,11 +34,14 @@ class Resuming:
         try:
             value = function(*args, **kwargs)
             return _awaited(value) if hasattr(value, "__await__") else value
-        except within.Again as asked:
-            later = asked.later
+        except BaseException as asked:
+            # where jobferry is installed over there, its class of that name is another one
+            if not getattr(asked, "is_again", False):
+                raise
+            later = getattr(asked, "later", None)
             if later is not None:
                 self._leave((later.function, later.args, later.kwargs))
-            raise
+            raise within.Again() from asked
         finally:
             # a warning that comes late has nothing left to save
             signal.signal(warning(), signal.SIG_IGN)

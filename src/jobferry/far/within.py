@@ -23,6 +23,8 @@ class Delayed:
 class Again(BaseException):
     """Raised to leave and have the job started again, with the same call or with `later`."""
 
+    is_again = True
+
     def __init__(self, later: Optional[Delayed] = None) -> None:
         super().__init__("to be started again")
         self.later = later

@@ -84,12 +84,8 @@ def value_of(header: Header, parts: Parts, record: JobRecord) -> Any:
         ) from error
 
 
-def error_of(header: Header, parts: Parts, record: JobRecord, *, log: str = "") -> Exception:
-    """Make the exception that says what came of a call that failed.
-
-    Args:
-        log: the end of what it printed.
-    """
+def error_of(header: Header, parts: Parts, record: JobRecord) -> Exception:
+    """Make the exception that says what came of a call that failed."""
     words = str(header.get("message", ""))
     kind = header["kind"]
     if kind == "exit":
@@ -105,8 +101,7 @@ def error_of(header: Header, parts: Parts, record: JobRecord, *, log: str = "") 
         error.__cause__ = RemoteTraceback(str(header.get("traceback", "")))
     if isinstance(error, JobferryError) and error.job_id is None:
         error.machine, error.job_id = record.machine.name, record.id
-    note = f"on {record.machine.name}, job {record.id}, task {header['task']}"
-    error.add_note(f"{note}; the end of its log:\n{log}" if log else note)
+    error.add_note(f"on {record.machine.name}, job {record.id}, task {header['task']}")
     return error
 
 

@@ -53,7 +53,7 @@ class FunctionJob(Job):
             TransportError: the machine was not reached.
         """
         self.wait(timeout)
-        return self.exception_of(0)
+        return self._noted(0, self.exception_of(0))
 
     def done(self) -> bool:
         """Whether it has ended; asks the machine as often as it may be asked."""
@@ -76,7 +76,7 @@ class FunctionJob(Job):
 
     def result_of(self, call: int) -> Any:
         """Return what one of the calls returned, or raise what it raised; its task must have ended."""
-        if (error := self.exception_of(call)) is not None:
+        if (error := self._noted(call, self.exception_of(call))) is not None:
             raise error
         header = self.outcomes.header(call)
         assert header is not None
@@ -85,7 +85,10 @@ class FunctionJob(Job):
         return value
 
     def exception_of(self, call: int) -> Exception | None:
-        """Return what one of the calls raised, or what else became of it; None when it returned."""
+        """Return what one of the calls raised, or what else became of it; None when it returned.
+
+        The end of its log, which takes a request of its own, is with what is raised only.
+        """
         self.outcomes.see(self.record)
         if not self.outcomes.is_here(call):
             self.outcomes.bring([call])
@@ -96,8 +99,7 @@ class FunctionJob(Job):
             # what was known of the Python over there is not so any more
             interpreters.forget(self._client.machine_of(self.record))
         if not header["ok"]:
-            parts = self.outcomes.parts(call)
-            return error_of(header, parts, self.record, log=self._end_of_log(call, header))
+            return error_of(header, self.outcomes.parts(call), self.record)
         status = self.record.status
         if self.record.spec.array is None and status.state is not JobState.COMPLETED:
             # the function returned, and the job failed all the same: its last lines, or on the way out
@@ -127,8 +129,11 @@ class FunctionJob(Job):
                 hint="a function that ends its own process, as by os._exit, returns nothing",
                 **where,
             )
-        error = end_error(self.record, task)
-        if log := self._end_of_log(call, {}):
+        return end_error(self.record, task)
+
+    def _noted(self, call: int, error: Exception | None) -> Exception | None:
+        """Tell with an exception the end of what its call printed."""
+        if error is not None and (log := self._end_of_log(call, self.outcomes.header(call) or {})):
             error.add_note(f"the end of its log:\n{log}")
         return error
 
