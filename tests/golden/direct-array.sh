@@ -6,6 +6,7 @@ jobferry_folder=${1:-${SLURM_SUBMIT_DIR:-$PWD}}
 JOBFERRY_JOB=0123456789ab
 jobferry_script=launch.direct
 jobferry_shell=bash
+jobferry_words() { "$@" true; }
 jobferry_direct=1
 jobferry_indices=1-3
 jobferry_limit=2

@@ -8,6 +8,7 @@ jobferry_folder=${1:-${SLURM_SUBMIT_DIR:-$PWD}}
 JOBFERRY_JOB=0123456789ab
 jobferry_script=launch.direct
 jobferry_shell=bash
+jobferry_words() { "$@" sleep 60; }
 jobferry_direct=1
 jobferry_seconds=3600
 jobferry_warning=USR2

@@ -13,7 +13,9 @@ jobferry_base=$jobferry_folder
 [ "$jobferry_run" -eq 1 ] || jobferry_base=$jobferry_folder/runs/$jobferry_run
 jobferry_state=$jobferry_base/state
 jobferry_cancel=$jobferry_folder/state/cancel
-jobferry_host=$(uname -n)
+# a process less where the batch system tells the node's name; `body` writes no record
+jobferry_host=${SLURMD_NODENAME-}
+[ -z "${jobferry_direct-}" ] && [ -n "$jobferry_host" ] || [ "${1-}" = body ] || jobferry_host=$(uname -n)
 jobferry_task=job
 jobferry_native=
 jobferry_restarts=0
@@ -32,12 +34,9 @@ jobferry_begin() {
     jobferry_mode=${1-start}
     [ $# -eq 0 ] || shift
     if [ "$jobferry_mode" = body ]; then
-        # only now is it the job that speaks: what start-up files print goes where the launch script's words go
-        [ "$1" = job ] || jobferry_suffix=.$1
-        exec >>"$jobferry_base/out/stdout${jobferry_suffix-}" 2>>"$jobferry_base/out/stderr${jobferry_suffix-}"
         # (a redirection of `:` that fails ends the whole shell)
         true >"$jobferry_state/$1.begun"
-        cd "$JOBFERRY_WORK" || exit 125
+        jobferry_enter "$1"
         return 0
     fi
     cd "$jobferry_folder" || exit 125
@@ -52,12 +51,19 @@ jobferry_begin() {
     jobferry_supervise
 }
 
-# jobferry_record KIND FIELDS: write one line aside, then rename it; the dot at its end says that it is whole
+# jobferry_enter TASK: from here on it is the job that speaks, in its own folder
+jobferry_enter() {
+    # only now: what start-up files print goes where the launch script's words go
+    [ "$1" = job ] || jobferry_suffix=.$1
+    exec >>"$jobferry_base/out/stdout${jobferry_suffix-}" 2>>"$jobferry_base/out/stderr${jobferry_suffix-}"
+    cd "$JOBFERRY_WORK" || exit 125
+}
+
+# jobferry_record KIND FIELDS: write one line; the dot at its end says that it is whole
 jobferry_record() {
-    jobferry_file=$jobferry_state/$jobferry_task.$1
     printf '%s v=1 job=%s task=%s native=%s host=%s restarts=%s run=%s %s .\n' \
         "$1" "$JOBFERRY_JOB" "$jobferry_task" "$jobferry_native" "$jobferry_host" "$jobferry_restarts" \
-        "$jobferry_run" "$2" >"$jobferry_file.new" && mv "$jobferry_file.new" "$jobferry_file"
+        "$jobferry_run" "$2"
 }
 
 # jobferry_claim TASK: take the task for this native job; a second native job of the same task ends here
@@ -71,8 +77,7 @@ jobferry_claim() {
         exit 118
     fi
     if mkdir "$jobferry_claimed" 2>/dev/null; then
-        printf '%s\n' "$jobferry_native" >"$jobferry_claimed/owner.new"
-        mv "$jobferry_claimed/owner.new" "$jobferry_claimed/owner"
+        printf '%s\n' "$jobferry_native" >"$jobferry_claimed/owner"
         return 0
     fi
     jobferry_tries=0
@@ -112,12 +117,16 @@ jobferry_supervise() {
         trap "jobferry_forward $jobferry_signal" "$jobferry_signal"
     done
     jobferry_began=$(date +%s)
-    jobferry_record started "started=$jobferry_began pid=$$"
+    jobferry_uptime
+    jobferry_since=$jobferry_up
+    # as it is, without a process that renames it: who reads half a line waits for the other half
+    jobferry_record started "started=$jobferry_began pid=$$" >"$jobferry_state/$jobferry_task.started"
     # looked for after the record is written: whoever cancels marks first and then signals those with a record
     [ ! -f "$jobferry_cancel" ] || jobferry_never TERM ''
     [ ! -f "$jobferry_state/$jobferry_task.cancel" ] || jobferry_never TERM CANCELLED
     [ -z "$jobferry_stopped" ] || jobferry_never "$jobferry_stopped" ''
-    jobferry_ooms=$(jobferry_oom_kills)
+    jobferry_oom_kills
+    jobferry_ooms=$jobferry_counted
     JOBFERRY_ARRAY_INDEX=
     [ "$jobferry_task" = job ] || JOBFERRY_ARRAY_INDEX=$jobferry_task
     JOBFERRY_TASK=$JOBFERRY_JOB:$jobferry_task:
@@ -131,15 +140,45 @@ jobferry_supervise() {
     [ "${jobferry_offset-0}" -eq 0 ] || export SLURM_ARRAY_TASK_ID="$jobferry_task"
     # srun of Slurm 22.05 to 23.02 does not read the number that sbatch sets
     [ -z "${SLURM_CPUS_PER_TASK-}" ] || export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"
-    rm -f "$jobferry_state/$jobferry_task.begun"
+    [ ! -f "$jobferry_state/$jobferry_task.begun" ] || rm -f "$jobferry_state/$jobferry_task.begun"
+    jobferry_start
+    jobferry_timers
+    jobferry_await "$jobferry_body"
+    jobferry_end
+}
+
+# jobferry_now: tell the time in jobferry_now, where it can be told without another process
+jobferry_now() {
+    jobferry_uptime
+    if [ -n "$jobferry_up" ] && [ -n "${jobferry_since-}" ]; then
+        jobferry_now=$((jobferry_began + jobferry_up - jobferry_since))
+    else
+        jobferry_now=$(date +%s)
+    fi
+}
+
+# jobferry_uptime: tell in jobferry_up for how many seconds the machine has been up; empty where that is not known
+jobferry_uptime() {
+    jobferry_up=
+    [ ! -r /proc/uptime ] || read -r jobferry_up _ </proc/uptime
+    jobferry_up=${jobferry_up%%.*}
+}
+
+# jobferry_start: start what the job is, in a shell of its own if it has lines of its own or needs a login shell
+jobferry_start() {
+    if command -v jobferry_words >/dev/null 2>&1; then
+        # there are no start-up files in which it could end
+        jobferry_awaited=
+        (jobferry_enter "$jobferry_task" && jobferry_words jobferry_detach) </dev/null &
+        jobferry_body=$!
+        return 0
+    fi
+    jobferry_awaited=$jobferry_task.begun
     command -v "${jobferry_shell%% *}" >/dev/null 2>&1 || jobferry_shell=/bin/sh
     # shellcheck disable=SC2086
     jobferry_detach $jobferry_shell "$jobferry_folder/$jobferry_script" "$jobferry_folder" body "$jobferry_task" \
         </dev/null &
     jobferry_body=$!
-    jobferry_timers
-    jobferry_await "$jobferry_body"
-    jobferry_end
 }
 
 # jobferry_done_already: what is done is not done twice; what was stopped from outside and started again is not done
@@ -255,10 +294,11 @@ jobferry_no_timers() {
 jobferry_end() {
     jobferry_no_timers
     [ -z "${jobferry_direct-}" ] || jobferry_tree KILL
-    jobferry_ended=$(date +%s)
+    jobferry_now
+    jobferry_ended=$jobferry_now
     jobferry_cause=
     [ ! -f "$jobferry_state/$jobferry_task.overtime" ] || jobferry_cause=TIMEOUT
-    if [ ! -f "$jobferry_state/$jobferry_task.begun" ] && [ -z "$jobferry_stopped" ]; then
+    if [ -n "$jobferry_awaited" ] && [ ! -f "$jobferry_state/$jobferry_awaited" ] && [ -z "$jobferry_stopped" ]; then
         # the shell ended before the first line, in a start-up file of its own
         jobferry_cause=LAUNCH
         [ "$jobferry_status" -ne 0 ] || jobferry_status=125
@@ -267,26 +307,48 @@ jobferry_end() {
         jobferry_called=1
         jobferry_cause=TIMEOUT
     fi
-    rm -f "$jobferry_state/$jobferry_task.begun" "$jobferry_state/$jobferry_task.overtime" \
-        "$jobferry_state/$jobferry_task.again"
-    jobferry_ooms=$(($(jobferry_oom_kills) - jobferry_ooms))
+    jobferry_oom_kills
+    jobferry_ooms=$((jobferry_counted - jobferry_ooms))
     jobferry_listed=
     if command -v jobferry_outputs >/dev/null 2>&1; then
         (cd "$JOBFERRY_WORK" && jobferry_outputs) >"$jobferry_state/$jobferry_task.outputs.new" &&
             mv "$jobferry_state/$jobferry_task.outputs.new" "$jobferry_state/$jobferry_task.outputs" &&
             jobferry_listed=1
     fi
-    times >"$jobferry_state/$jobferry_task.times" 2>/dev/null
-    jobferry_used=$(sed -n '2s/[^0-9a-z.]/,/gp' "$jobferry_state/$jobferry_task.times")
-    rm -f "$jobferry_state/$jobferry_task.times"
+    jobferry_count_used
+    set --
+    for jobferry_file in begun overtime again times; do
+        [ ! -f "$jobferry_state/$jobferry_task.$jobferry_file" ] ||
+            set -- "$@" "$jobferry_state/$jobferry_task.$jobferry_file"
+    done
+    [ $# -eq 0 ] || rm -f "$@"
     jobferry_finish "$jobferry_status" "$jobferry_stopped" "$jobferry_cause"
+}
+
+# jobferry_count_used: tell in jobferry_used how much processor time the job has used, as user,system
+jobferry_count_used() {
+    jobferry_used=
+    if [ -r "/proc/$$/stat" ] && read -r jobferry_stat <"/proc/$$/stat"; then
+        # after the name: state, and eleven fields on the times of this process and of its children, in ticks
+        # shellcheck disable=SC2086
+        set -- ${jobferry_stat##*) }
+        jobferry_used=0m$((${14} / 100)).$(((${14} % 100) / 10))$((${14} % 10))s,0m$((${15} / 100)).$(((${15} % 100) / 10))$((${15} % 10))s
+        return 0
+    fi
+    # in a file: in a subshell the times would be others
+    times >"$jobferry_state/$jobferry_task.times" 2>/dev/null &&
+        { read -r jobferry_used && read -r jobferry_used; } <"$jobferry_state/$jobferry_task.times"
+    jobferry_used=${jobferry_used%% *},${jobferry_used##* }
 }
 
 # jobferry_finish STATUS STOPPED CAUSE: write the finished record and leave with the job's own status
 jobferry_finish() {
     [ -z "${jobferry_called-}" ] || jobferry_again "$1" "$2"
+    jobferry_file=$jobferry_state/$jobferry_task.finished
+    # aside, then renamed: others go on as soon as it is there
     jobferry_record finished "started=$jobferry_began ended=$jobferry_ended status=$1 stopped=$2 cause=$3 \
-oom=${jobferry_ooms-0} used=${jobferry_used-} warned=${jobferry_warned-} outputs=${jobferry_listed-}"
+oom=${jobferry_ooms-0} used=${jobferry_used-} warned=${jobferry_warned-} outputs=${jobferry_listed-}" \
+        >"$jobferry_file.new" && mv "$jobferry_file.new" "$jobferry_file"
     exit "$1"
 }
 
@@ -316,7 +378,7 @@ jobferry_never() {
     jobferry_finish 143 "$1" "$2"
 }
 
-# jobferry_oom_kills: print how many processes of this job the kernel has killed for memory
+# jobferry_oom_kills: count into jobferry_counted the processes of this job that the kernel has killed for memory
 jobferry_oom_kills() {
     jobferry_counted=0
     while IFS=: read -r jobferry_hierarchy jobferry_controllers jobferry_path; do
@@ -332,8 +394,7 @@ jobferry_oom_kills() {
             jobferry_kills=$(sed -n 's/^oom_kill //p' "$jobferry_level")
             [ "${jobferry_kills:-0}" -le "$jobferry_counted" ] || jobferry_counted=$jobferry_kills
         done
-    done 2>/dev/null </proc/self/cgroup
-    echo "$jobferry_counted"
+    done 2>/dev/null </proc/self/cgroup || :
 }
 
 # jobferry_run COMMAND...: run the command so that signals reach it and lines after it still run

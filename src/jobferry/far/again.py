@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import os
-import signal
-from typing import Any, Optional, Tuple
 
 from . import loading, saving, within
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional, Tuple
+
+    Call = Tuple[Any, Any, Any]
+
 # EX_TEMPFAIL: not done, and to be tried again
 CODE = 75
-Call = Tuple[Any, Any, Any]
 
 
 class Resuming:
@@ -44,7 +48,7 @@ class Resuming:
             raise within.Again() from asked
         finally:
             # a warning that comes late has nothing left to save
-            signal.signal(warning(), signal.SIG_IGN)
+            _signal.signal(warning(), _signal.SIG_IGN)
 
     def forget(self) -> None:
         """Forget what was left: the call has ended, in one way or the other."""
@@ -64,7 +68,7 @@ class Resuming:
                 later = within.Delayed(later if callable(later) else function, *args, **kwargs)
             raise within.Again(later)
 
-        signal.signal(warning(), warned)
+        _signal.signal(warning(), warned)
 
     def _left(self) -> Optional[Call]:
         try:
@@ -83,9 +87,9 @@ class Resuming:
         os.replace(aside, self._path)
 
 
-def warning() -> signal.Signals:
-    """Return the signal that warns of the end."""
-    return signal.Signals["SIG" + (os.environ.get("JOBFERRY_WARNING") or "USR2")]
+def warning() -> int:
+    """Return the number of the signal that warns of the end."""
+    return int(getattr(_signal, "SIG" + (os.environ.get("JOBFERRY_WARNING") or "USR2")))
 
 
 def ask(base: str, element: Optional[int]) -> int:

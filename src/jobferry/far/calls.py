@@ -5,13 +5,17 @@ Written in one go and read from its end, so that neither side holds more of it i
 
 from __future__ import annotations
 
-import array
-import json
 import struct
 import sys
-from typing import Any, BinaryIO, Dict, List, Sequence, Tuple, Union
 
-Buffer = Union[bytes, bytearray, memoryview]
+from . import texts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, Dict, List, Sequence, Tuple, Union
+
+    Buffer = Union[bytes, bytearray, memoryview]
+
 
 _MAGIC = b"JFCALL01"
 _FOOT = struct.Struct("<Q8s")
@@ -25,6 +29,8 @@ class CallWriter:
     """Writes calls into a file, one after another."""
 
     def __init__(self, file: BinaryIO) -> None:
+        import array
+
         self._file = file
         self._offsets = array.array("Q")
         self._functions = array.array("I")
@@ -50,7 +56,7 @@ class CallWriter:
             if sys.byteorder == "big":
                 numbers.byteswap()
             self._write(numbers.tobytes())
-        text = json.dumps(dict(header, count=len(self), table=table, functions=places)).encode()
+        text = texts.write(dict(header, count=len(self), table=table, functions=places)).encode()
         self._write(text)
         self._write(_FOOT.pack(len(text), _MAGIC))
 
@@ -82,7 +88,7 @@ class CallReader:
         if magic != _MAGIC:
             raise ValueError("the file with the call is cut short")
         file.seek(end - _FOOT.size - length)
-        self.header: Dict[str, Any] = json.loads(file.read(length).decode())
+        self.header: Dict[str, Any] = texts.read(file.read(length).decode())
 
     def arguments(self, index: int) -> Tuple[int, List[Buffer]]:
         """Read the arguments of one call, and which of the functions it is of."""

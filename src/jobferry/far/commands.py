@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Sequence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Sequence
 
 
 def run(words: Sequence[str]) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import struct
 import zlib
-from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Sequence, Tuple, Union
 
-Buffer = Union[bytes, bytearray, memoryview]
-Header = Dict[str, Any]
+from . import texts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Sequence, Tuple, Union
+
+    Buffer = Union[bytes, bytearray, memoryview]
+    Header = Dict[str, Any]
+
 
 _MAGIC = b"JFR1"
 # the mark, the header's length and its checksum
@@ -21,7 +26,7 @@ _LONGEST_HEADER = 1 << 26
 def write_frame(write: Callable[[Buffer], object], header: Header, parts: Sequence[Buffer]) -> None:
     """Write one frame: a header that JSON can hold, and any number of byte strings."""
     views = [memoryview(part).cast("B") for part in parts]
-    text = json.dumps(dict(header, sizes=[len(view) for view in views])).encode()
+    text = texts.write(dict(header, sizes=[len(view) for view in views])).encode()
     write(_HEAD.pack(_MAGIC, len(text), zlib.crc32(text)) + text)
     total = 0
     for view in views:
@@ -66,6 +71,10 @@ def read_parts(file: BinaryIO, header: Header, begin: int) -> List[bytearray]:
 def _next_mark(file: BinaryIO, position: int) -> int:
     """Find the next mark at or after a position; -1 when there is none."""
     file.seek(position)
+    if file.read(len(_MAGIC)) == _MAGIC:
+        # as a rule one frame follows the other
+        return position
+    file.seek(position)
     kept = b""
     while True:
         piece = file.read(_PIECE)
@@ -90,7 +99,7 @@ def _read_header(file: BinaryIO, position: int) -> Union[Header, None]:
     text = file.read(length)
     if len(text) < length or zlib.crc32(text) != total:
         return None
-    header: Header = json.loads(text.decode())
+    header: Header = texts.read(text.decode())
     return header
 
 

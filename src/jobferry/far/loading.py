@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import io
-import linecache
-import pickle
 import sys
 import types
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
+from _pickle import Unpickler as _Unpickler
+from _pickle import UnpicklingError
 
-Buffer = Union[bytes, bytearray, memoryview]
-Resolve = Callable[[Sequence[Any]], Any]
-"""Finds what a reference stands for, such as another job's result."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
+
+    Buffer = Union[bytes, bytearray, memoryview]
+    Resolve = Callable[[Sequence[Any]], Any]
+    """Finds what a reference stands for, such as another job's result."""
+
 
 _PICKLE_MODULES = ("cloudpickle", "cloudpickle.cloudpickle", "cloudpickle.cloudpickle_fast")
 
 
-class Unpickler(pickle.Unpickler):
+class Unpickler(_Unpickler):
     """Reads pickles whose references stand for results of other jobs."""
 
     def __init__(self, parts: Sequence[Buffer], resolve: Optional[Resolve] = None) -> None:
@@ -36,9 +38,7 @@ class Unpickler(pickle.Unpickler):
     def persistent_load(self, reference: Any) -> Any:
         """Find what a reference stands for."""
         if self._resolve is None:
-            raise pickle.UnpicklingError(
-                "a reference to another job's result, which cannot be looked up here"
-            )
+            raise UnpicklingError("a reference to another job's result, which cannot be looked up here")
         return self._resolve(reference)
 
 
@@ -83,21 +83,24 @@ _REBUILD: Mapping[str, Any] = {
 }
 
 
-class SentModules(MetaPathFinder, Loader):
+class SentModules:
     """Finds the user's own modules among the sources that were sent; asked last, when there is no other."""
 
     def __init__(self, read: Callable[[], Mapping[str, Sequence[Any]]]) -> None:
         self._read = read
         self._sources: Optional[Mapping[str, Sequence[Any]]] = None
 
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Optional[ModuleSpec]:
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
         """Find a module by its name."""
         if self._sources is None:
             self._sources = self._read()
         found = self._sources.get(fullname)
         if found is None:
             return None
-        return ModuleSpec(fullname, self, origin=found[1], is_package=bool(found[0]))
+        return _spec(fullname, self, origin=found[1], is_package=bool(found[0]))
+
+    def create_module(self, spec: Any) -> None:
+        """Leave it to Python to make the module."""
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Run a module's text in its namespace."""
@@ -107,19 +110,28 @@ class SentModules(MetaPathFinder, Loader):
         run_source(text, origin, module.__dict__)
 
 
-class StandIn(MetaPathFinder, Loader):
+class StandIn:
     """Gives a module of ours for `jobferry` where that is not installed."""
 
     def __init__(self, module: types.ModuleType) -> None:
         self._module = module
 
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Optional[ModuleSpec]:
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
         """Find nothing but the one."""
-        return ModuleSpec(fullname, self) if fullname == "jobferry" else None
+        return _spec(fullname, self) if fullname == "jobferry" else None
+
+    def create_module(self, spec: Any) -> None:
+        """Leave it to Python to make the module."""
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Show the names of the module that stands in."""
         module.__dict__.update({n: v for n, v in vars(self._module).items() if not n.startswith("_")})
+
+
+def _spec(*args: Any, **kwargs: Any) -> Any:
+    from importlib.machinery import ModuleSpec
+
+    return ModuleSpec(*args, **kwargs)
 
 
 def run_source(text: str, origin: str, namespace: Dict[str, Any]) -> None:
@@ -130,6 +142,8 @@ def run_source(text: str, origin: str, namespace: Dict[str, Any]) -> None:
 
 def show_lines(origin: str, first: int, text: str) -> None:
     """Let tracebacks show lines of a file that is not here, from its line `first` on."""
+    import linecache
+
     known = linecache.cache.get(origin)
     lines = list(known[2]) if known is not None and len(known) == 4 else []
     added = text.splitlines(keepends=True)

@@ -8,11 +8,16 @@ import signal
 import sys
 import tempfile
 from multiprocessing.connection import Connection, wait
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Sequence
 
 from . import again, results, tasks
 from .runner import code_of, tell
-from .tasks import Frame, this_run
+from .tasks import this_run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Sequence
+
+    from .tasks import Frame
 
 # what a call prints is kept with its result up to so many bytes, the last ones; the job's log has all of it
 _KEPT = 1 << 20
@@ -132,11 +137,12 @@ def run(work: tasks.Work, left: Sequence[int], path: str) -> int:
     signal.signal(again.warning(), pool.warn)
     code = 0
     try:
-        for header, parts in pool.frames():
-            _pass_on(header)
-            results.append(path, header, parts)
-            tell(header)
-            code = code or code_of(header)
+        with results.Writer(path) as writer:
+            for header, parts in pool.frames():
+                _pass_on(header)
+                writer.add(header, parts)
+                tell(header)
+                code = code or code_of(header)
     finally:
         pool.end()
     return again.CODE if pool.stopped else code

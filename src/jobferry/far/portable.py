@@ -8,12 +8,16 @@ import fractions
 import json
 import pathlib
 import uuid
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
-Buffer = Union[bytes, bytearray, memoryview]
-Refer = Callable[[Any], Optional[Sequence[Any]]]
-"""Gives what stands for a value that is to be looked up on the other side; None for any other."""
-Resolve = Callable[[Sequence[Any]], Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+
+    Buffer = Union[bytes, bytearray, memoryview]
+    Refer = Callable[[Any], Optional[Sequence[Any]]]
+    """Gives what stands for a value that is to be looked up on the other side; None for any other."""
+    Resolve = Callable[[Sequence[Any]], Any]
+
 
 _TAG = "$"
 # numpy's kinds that are plain numbers, texts or moments; objects could hold anything

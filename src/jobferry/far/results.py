@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+import time
 
 from . import frames
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 
 def result_name(element: Optional[int]) -> str:
@@ -52,9 +56,27 @@ def done(folder: str, element: Optional[int]) -> Dict[int, bool]:
     return known
 
 
-def append(path: str, header: Dict[str, Any], parts: Any) -> None:
-    """Add a result to a file; it is whole there, or it does not count."""
-    with open(path, "ab") as file:
-        frames.write_frame(file.write, header, parts)
-        file.flush()
-        os.fsync(file.fileno())
+class Writer:
+    """Adds results to a file; each is whole there, or does not count.
+
+    They are with the system as soon as they are written, and on disk after a second at most and at the end.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._file = open(path, "ab")  # noqa: SIM115
+        self._saved = 0.0
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def add(self, header: Dict[str, Any], parts: Any) -> None:
+        """Add one."""
+        frames.write_frame(self._file.write, header, parts)
+        self._file.flush()
+        if time.monotonic() - self._saved > 1.0:
+            os.fsync(self._file.fileno())
+            self._saved = time.monotonic()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Dict, Sequence
 
 from . import again, results, tasks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Sequence
 
 # what the shell says of a file that it cannot execute
 _CANNOT = 126
@@ -30,8 +33,9 @@ def main(folder: str) -> int:
         work.check()
     except tasks.Refused as refusal:
         about = {"run": run, "ok": False, "kind": "python", "message": str(refusal)}
-        for task in left:
-            results.append(path, dict(about, task=task), [])
+        with results.Writer(path) as writer:
+            for task in left:
+                writer.add(dict(about, task=task), [])
         sys.stderr.write("jobferry: this call cannot be run: %s\n" % refusal)
         return _CANNOT
     work.prepare()
@@ -50,7 +54,8 @@ def _run_here(work: tasks.Work, left: Sequence[int], path: str) -> int:
         header, parts = tasks.run_in_place(work, task)
         if header["kind"] == "again":
             return again.CODE
-        results.append(path, header, parts)
+        with results.Writer(path) as writer:
+            writer.add(header, parts)
         tell(header)
         code = code or code_of(header)
     return code

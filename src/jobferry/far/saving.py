@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
-import pickle
-import traceback
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
+from _pickle import PickleBuffer, Pickler
 
-from . import portable, serialisers
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
 
-Buffer = Union[bytes, bytearray, memoryview]
-T = TypeVar("T")
-Saved = Tuple[Dict[str, Any], Sequence[Buffer]]
-"""What a frame's header says of a value, and the value."""
+    from . import serialisers
+
+    T = TypeVar("T")
+    Buffer = Union[bytes, bytearray, memoryview]
+    Saved = Tuple[Dict[str, Any], Sequence[Buffer]]
+    """What a frame's header says of a value, and the value."""
 
 
 class NotSaved(Exception):
@@ -32,6 +34,8 @@ def save_value(value: Any, how: str, serialiser: Optional[serialisers.Serialiser
         if serialiser is not None:
             return {"kind": how}, [serialiser.dumps(value)]
         if how == "json":
+            from . import portable
+
             return {"kind": "json"}, portable.encode(value)
         return {"kind": "pickle"}, dump(value)
     except Exception as exc:
@@ -54,15 +58,15 @@ def dump_whole(value: Any) -> bytes:
 
 def _by_either(write: Callable[[Any], T]) -> T:
     try:
-        return write(pickle.Pickler)
-    except Exception:
-        from cloudpickle import Pickler
-
         return write(Pickler)
+    except Exception:
+        import cloudpickle
+
+        return write(cloudpickle.Pickler)
 
 
 def _dump(value: Any, pickler: Any) -> List[Buffer]:
-    buffers: List[pickle.PickleBuffer] = []
+    buffers: List[PickleBuffer] = []
     stream = io.BytesIO()
     pickler(stream, protocol=5, buffer_callback=buffers.append).dump(value)
     return [stream.getbuffer(), *(buffer.raw() for buffer in buffers)]
@@ -82,6 +86,8 @@ def save_error(error: BaseException, how: str) -> Saved:
         "traceback": format_error(error),
     }
     if how == "json":
+        from . import portable
+
         try:
             return dict(about, kind="json"), portable.encode([type(error).__name__, list(error.args)])
         except portable.NotPortable:
@@ -98,6 +104,8 @@ def save_error(error: BaseException, how: str) -> Saved:
 
 def format_error(error: BaseException) -> str:
     """Write a traceback without the lines that are ours."""
+    import traceback
+
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
         trace = trace.tb_next

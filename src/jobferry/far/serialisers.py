@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, NamedTuple
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Mapping
 
 
-class Serialiser(NamedTuple):
+class Serialiser:
     """A way to write a value as bytes and to read it again."""
 
-    dumps: Callable[[Any], bytes]
-    loads: Callable[[bytes], Any]
+    def __init__(self, dumps: Callable[[Any], bytes], loads: Callable[[bytes], Any]) -> None:
+        self.dumps = dumps
+        self.loads = loads
 
 
 def _dump_yaml(value: Any) -> bytes:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 import warnings
 import zlib
-from typing import Any, BinaryIO, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from . import again, loading, portable, results, saving, serialisers, within
+from . import again, loading, results, saving, within
 from .calls import CallReader
 
-Frame = Tuple[Dict[str, Any], Sequence[saving.Buffer]]
-Call = Tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+    from . import serialisers
+
+    Frame = Tuple[Dict[str, Any], Sequence[saving.Buffer]]
+    Call = Tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]]
+
 _MOST_WARNINGS = 100
 
 
@@ -56,11 +61,14 @@ class Work:
             )
 
     def prepare(self) -> None:
-        """Make the user's own modules known, and let tracebacks show lines of what is not here."""
+        """Make the user's own modules known, and a stand-in for ourselves."""
         if self.header.get("sources") is not None:
             sys.meta_path.append(loading.SentModules(self._sources))
         sys.meta_path.append(loading.StandIn(within))
-        for origin, first, text in self.header.get("lines", ()):
+
+    def show_lines(self) -> None:
+        """Let tracebacks show lines of files that are not here."""
+        for origin, first, text in self.header["lines"]:
             if not os.path.exists(origin):
                 loading.show_lines(origin, first, text)
 
@@ -77,11 +85,15 @@ class Work:
         if how == "pickle":
             return loading.Unpickler(parts, self._resolve).load()
         if how == "json":
+            from . import portable
+
             return portable.decode(parts, self._resolve)
         return self.serialiser(how).loads(bytes(parts[0]))
 
     def serialiser(self, how: str) -> serialisers.Serialiser:
         """Return the way to write that has a name."""
+        from . import serialisers
+
         if how in serialisers.KNOWN:
             return serialisers.KNOWN[how]
         if self._serialiser is None:
@@ -109,6 +121,8 @@ class Work:
         if self.header["format"] == "pickle":
             found: Callable[..., Any] = loading.Unpickler(parts, self._resolve).load()
             return found
+        from . import portable
+
         about = portable.decode(parts, self._resolve)
         namespace: Dict[str, Any] = {"__name__": about["module"], **about["values"]}
         loading.show_lines(about["origin"], 1, about["text"])
@@ -120,6 +134,8 @@ class Work:
         return found
 
     def _sources(self) -> Mapping[str, Sequence[Any]]:
+        import json
+
         parts = self._read(lambda reader: reader.function(self.header["sources"]))
         sources: Mapping[str, Sequence[Any]] = json.loads(zlib.decompress(bytes(parts[0])).decode())
         return sources
@@ -184,6 +200,7 @@ def _run(work: Work, index: int, execute: Callable[[Call], Any]) -> Frame:
             about.update(ok=False, kind="exit", message=repr(leaving), code=exit_code(leaving))
             parts = []
         except BaseException as error:
+            work.show_lines()
             saved, parts = saving.save_error(error, "json" if work.header["results"] == "json" else "pickle")
             about.update(saved, ok=False)
     about["ended"] = time.time()

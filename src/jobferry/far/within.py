@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import os
-import subprocess
 import time
-from typing import Any, Optional
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+_INFINITE = float("inf")
 _asked: Optional[float] = None
 
 
@@ -44,7 +46,7 @@ def remaining() -> float:
     Source: the limit that was asked for; else, on Slurm, ``scontrol show job``, asked once.
     """
     end = _end()
-    return math.inf if end is None else max(0.0, end - time.time())
+    return _INFINITE if end is None else max(0.0, end - time.time())
 
 
 # by these names they are found on the other side, too, where all of jobferry is this module
@@ -59,11 +61,13 @@ def _end() -> Optional[float]:
     global _asked
     if _asked is None and os.environ.get("SLURM_JOB_ID"):
         _asked = _ask_slurm(os.environ["SLURM_JOB_ID"])
-    return None if _asked is None or math.isinf(_asked) else _asked
+    return None if _asked is None or _asked == _INFINITE else _asked
 
 
 def _ask_slurm(job_id: str) -> float:
     """Ask when the job ends, in seconds since 1970; infinite when that is not known."""
+    import subprocess
+
     try:
         said = subprocess.run(
             ["scontrol", "show", "job", "-o", job_id],
@@ -76,4 +80,4 @@ def _ask_slurm(job_id: str) -> float:
         words = dict(word.partition("=")[::2] for word in said.split())
         return time.mktime(time.strptime(words["EndTime"], "%Y-%m-%dT%H:%M:%S"))
     except (OSError, subprocess.SubprocessError, KeyError, ValueError, OverflowError):
-        return math.inf
+        return _INFINITE

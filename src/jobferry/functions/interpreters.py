@@ -17,7 +17,7 @@ from jobferry.model.function import PYTHON_AT_LEAST
 from jobferry.model.machine import Machine, PythonFacts
 from jobferry.opened import OpenMachine
 from jobferry.render.program import Program
-from jobferry.render.script import RUN, login_shell
+from jobferry.render.script import RUN, RUNTIMES, login_shell
 from jobferry.render.shell import expand_path, quote
 
 _KEEP = timedelta(days=7)
@@ -31,6 +31,10 @@ if sys.version_info >= (3, 4):
     from importlib.util import find_spec
     found = [name for name in {_MODULES!r} if find_spec(name)]
 print("JFPY %d.%d.%d %s" % (tuple(sys.version_info[:3]) + (" ".join(found),)))
+if sys.version_info >= (3, 8):
+    # once, and not by each job: many have PYTHONDONTWRITEBYTECODE set
+    import compileall
+    compileall.compile_dir(sys.argv[1], quiet=2)
 """
 _ANSWER = re.compile(r"^JFPY (\d+)\.(\d+)\.(\d+) (.*?)\r?$", re.MULTILINE | re.ASCII)
 
@@ -96,7 +100,8 @@ def _probe(opened: OpenMachine, setup: Sequence[str], environment: Mapping[str, 
     lines = [f"export {name}={quote(value)}" for name, value in environment.items()]
     for line in (*opened.machine.setup, *setup):
         lines += [line, '[ "$?" -eq 0 ] || exit 125']
-    script = "\n".join([*lines, f"exec {expand_path(python)} -c {quote(_ASK)} </dev/null"])
+    folder = f"{opened.root}/{RUNTIMES}/{runtime()}"
+    script = "\n".join([*lines, f"exec {expand_path(python)} -c {quote(_ASK)} {quote(folder)} </dev/null"])
     argv = (*login_shell(opened.machine).split(), "-c", script)
     program.section("python", Command(argv=argv))
     answers = opened.ask(program, timeout=300.0)

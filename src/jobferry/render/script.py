@@ -64,6 +64,7 @@ def _settings(
         f"JOBFERRY_JOB={job_id}",
         f"jobferry_script={script_name(scheduler, submission)}",
         f"jobferry_shell={quote(login_shell(machine))}",
+        *_plain_words(spec, machine),
         *([f"jobferry_run={submission.run}"] if submission.run > 1 else []),
         *([f"jobferry_offset={submission.offset}"] if submission.offset else []),
     ]
@@ -95,6 +96,14 @@ def _outputs(spec: JobSpec) -> list[str]:
         "    done",
         "}",
     ]
+
+
+def _plain_words(spec: JobSpec, machine: Machine) -> list[str]:
+    """Define what the job is where no shell is needed for it: no login, and no lines of its own."""
+    own = (spec.environment, spec.setup, spec.teardown, spec.launcher, spec.script, machine.setup)
+    if machine.host is not None or any(own):
+        return []
+    return [f'jobferry_words() {{ "$@" {_command(spec)}; }}']
 
 
 def _for_functions(spec: JobSpec) -> list[str]:
