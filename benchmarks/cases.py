@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.bed import NEVER_RUNS, Bed, Far
 from benchmarks.measure import Comparison, Figure, Result, in_turn
+from benchmarks.sweeps import adding, sweep
 
 Case = Callable[[Bed, int, int], Iterator[Result]]
 """A bed, milliseconds of round trip and a number of runs -> what was measured."""
@@ -258,4 +259,6 @@ CASES: Mapping[str, Case] = {
     "wait": wait,
     "files": files,
     "huge-file": huge_file,
+    "sweep": sweep,
+    "adding": adding,
 }

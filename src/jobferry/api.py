@@ -246,7 +246,13 @@ def read_job_file(path: str | Path) -> JobSpec:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"the job file cannot be read: {path}: {error}") from error
-    return spec_from_document(text)
+    spec = spec_from_document(text)
+    if spec.function is not None:
+        raise SpecError(
+            f"{path} is of calls of a Python function, which travel in a file of their own",
+            hint="run the program that called it; with a sweep's name nothing runs twice",
+        )
+    return spec
 
 
 def diagnose(*, connect: bool = False) -> list[Finding]:

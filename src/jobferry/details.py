@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from jobferry.model.function import FunctionCall
 from jobferry.model.record import JobRecord
 from jobferry.model.retry import format_rule
 from jobferry.model.serialize import job_summary
@@ -41,7 +42,8 @@ def asked_for(record: JobRecord) -> dict[str, str]:
     spec = record.spec
     asked = _asked(spec.resources)
     return {
-        "command": join(spec.command) if spec.script is None else "",
+        "command": join(spec.command),
+        "function": _calls(spec.function),
         "script": f"{len(spec.script.splitlines())} lines" if spec.script is not None else "",
         "arguments": join(spec.arguments),
         **asked,
@@ -91,6 +93,14 @@ def _submissions(record: JobRecord) -> Iterator[dict[str, object]]:
             "asked": asked,
             "logs": _logs(record, entry.run),
         }
+
+
+def _calls(function: FunctionCall | None) -> str:
+    if function is None:
+        return ""
+    many = f", {function.count} calls" if function.count > 1 else ""
+    shared = f", {function.chunk} a task" if function.chunk > 1 else ""
+    return f"{function.name}{many}{shared}, by {function.interpreter}"
 
 
 def _asked(resources: Resources) -> dict[str, str]:

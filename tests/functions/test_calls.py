@@ -316,3 +316,39 @@ def test_removing_a_job_removes_its_calls_here(here: Machine) -> None:
     assert 1 == len(list(folder.iterdir()))
     job.remove(remote=True)
     assert [] == list(folder.iterdir())
+
+
+def test_job_of_a_function_is_told_by_the_command_line(here: Machine) -> None:
+    from jobferry.details import asked_for
+
+    job = here.call(multiply, 1, 2)
+    sweep = here.sweep(multiply, jf.grid(a=[1, 2, 3], b=1), tasks_per_job=2)
+
+    assert f"multiply, by {sys.executable}" == asked_for(job.record)["function"]
+    assert asked_for(sweep.jobs[0].record)["function"].startswith("multiply, 3 calls, 2 a task")
+    sweep.wait(60)
+
+
+def test_job_file_of_a_function_is_refused(here: Machine) -> None:
+    from jobferry import api
+
+    job = here.call(multiply, 1, 2)
+    job.wait(60)
+
+    with pytest.raises(SpecError, match="calls of a Python function"):
+        api.read_job_file(Path(here.root) / "jobs" / job.id / "job.json")
+
+
+def test_result_comes_after_the_list_of_jobs_was_lost(here: Machine, tmp_path: Path) -> None:
+    from jobferry.client import Client
+    from jobferry.rebuilding import rebuild
+    from jobferry.store import Store
+
+    job = here.call(multiply, 2, 2)
+    job.result(60)
+    anew = Client(config=here.opened_client.config, store=Store(tmp_path / "anew" / "jobs.db"))
+    machine = Machine(name="here", scheduler="direct", root=here.root, client=anew)
+    rebuild(anew, machine)
+
+    assert 12 == machine.jobs()[0].result()  # type: ignore[attr-defined]
+    anew.close()
