@@ -101,8 +101,7 @@ class Client:
         """Submit jobs in one request.
 
         Args:
-            swept: the tasks of a sweep that the first of them runs; stored together with it.
-            how: ``progress``, told of bytes on their way.
+            swept: tasks of a sweep that the first of them runs; ``progress`` is told of bytes on their way.
 
         Raises:
             SpecError: before anything is stored, when a job cannot be run there.
@@ -115,6 +114,7 @@ class Client:
         records = delivery.prepare(drafts)
         self.store.add(records, swept)
         outcomes = delivery.send(records, **how)
+        self.store.calls.drop(o.record.spec.function for o in outcomes if o.record.placed)
         # another process may have cancelled one while it was on its way
         late = [o.record for o in outcomes if o.record.cancelled_at and not o.record.state.final]
         Controller(opened, self.store, self.clock).cancel(late)

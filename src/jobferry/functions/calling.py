@@ -14,7 +14,8 @@ from jobferry.functions import interpreters
 from jobferry.functions.arguments import STYLE, name_of, split_options
 from jobferry.functions.capture import plain
 from jobferry.functions.function_job import FunctionJob
-from jobferry.functions.packing import Call, Packed, Style, pack
+from jobferry.functions.packing import Call, Packed, pack
+from jobferry.functions.style import Style
 from jobferry.model.machine import Machine, PythonFacts
 from jobferry.model.record import JobRecord
 from jobferry.model.retry import parse_retry

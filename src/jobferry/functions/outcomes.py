@@ -105,7 +105,7 @@ class Outcomes:
         """List the tasks of the job that have ended and have calls whose results are not here."""
         wanted = range(self.function.count) if calls is None else calls
         tasks = (self.task_of(call) for call in wanted if not self.is_here(call))
-        return [task for task in dict.fromkeys(tasks) if self._has_begun(task)]
+        return [task for task in dict.fromkeys(tasks) if self._has_ended(task)]
 
     def task_of(self, call: int) -> int | None:
         """Tell which task of the job runs a call."""
@@ -118,12 +118,9 @@ class Outcomes:
             return False
         return bool(header["ok"]) or int(header["run"]) >= self.covering[self.task_of(call)].run
 
-    def _has_begun(self, task: int | None) -> bool:
+    def _has_ended(self, task: int | None) -> bool:
         status = self.record.status if task is None else self.record.tasks.get(task)
-        if status is None:
-            return False
-        # a task of many calls has results before it ends
-        return status.state.final or (self.function.chunk > 1 and status.state is JobState.RUNNING)
+        return status is not None and status.state.final
 
     def _promised(self, tasks: Iterable[int | None]) -> bool:
         """Whether a task that ended well is among those without results: these are there, or seen soon."""

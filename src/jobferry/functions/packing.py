@@ -7,7 +7,6 @@ import inspect
 import json
 import pickle
 import platform
-import sys
 import types
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,13 +16,14 @@ from typing import Any
 from jobferry.errors import SpecError
 from jobferry.far import portable
 from jobferry.far.calls import CallWriter
-from jobferry.far.serialisers import KNOWN, NEEDS, Serialiser
+from jobferry.far.serialisers import KNOWN, Serialiser
 from jobferry.functions.arguments import name_of
 from jobferry.functions.capture import capture, plain
 from jobferry.functions.own import read_sources
-from jobferry.functions.pickling import FunctionPickler, dump, is_plain, own_by_value
+from jobferry.functions.pickling import FunctionPickler, dump, is_plain, own_by_value, used_by
 from jobferry.functions.references import reference
 from jobferry.functions.serialisers import registered
+from jobferry.functions.style import HERE, Style, decide
 from jobferry.model.function import FunctionCall
 from jobferry.model.machine import PythonFacts
 from jobferry.store.calls import Calls
@@ -31,30 +31,6 @@ from jobferry.store.calls import Calls
 Parts = Sequence[Any]
 Call = tuple[Callable[..., object], Sequence[Any], Mapping[str, Any]]
 """A function, its arguments by place, its arguments by name."""
-
-HERE = sys.version_info[:2]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Style:
-    """How calls travel.
-
-    Attributes:
-        serialiser: how arguments and results are written: ``auto``, ``pickle``, ``json``, ``yaml``, ``dill``,
-            or one that was registered.
-        trusted: whether results may be anything; else they are plain data.
-        chunk: how many calls a task of the job's array runs.
-        is_array: whether the job has tasks.
-        folders: whether each call works in a folder of its own.
-        shared: names of what all of these are to find in their folders.
-    """
-
-    serialiser: str = "auto"
-    trusted: bool = True
-    chunk: int = 1
-    is_array: bool = False
-    folders: bool = False
-    shared: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -101,7 +77,7 @@ class _Packer:
         self._facts = facts
         self._style = style
         self._is_same = facts.minor == HERE
-        self._how, self._results = _decide(facts, style)
+        self._how, self._results = decide(facts, style)
         self.functions: list[Parts] = []
         self.awaited: dict[str, bool] = {}
         self._numbers: dict[int, int] = {}
@@ -181,9 +157,20 @@ class _Packer:
         try:
             parts, pickler = dump(function, self._refer)
         except SpecError as error:
-            raise SpecError(f"{name_of(function)}: {error.message}", hint=error.hint) from error
+            culprit = self._culprit(function)
+            what = f"{name_of(function)} uses `{culprit}`" if culprit else name_of(function)
+            raise SpecError(f"{what}: {error.message}", hint=error.hint) from error
         self._note(pickler)
         return parts
+
+    def _culprit(self, function: Callable[..., object]) -> str | None:
+        """Name what a function uses that cannot be pickled, where that can be told."""
+        for name, value in used_by(function).items():
+            try:
+                dump(value, self._refer)
+            except SpecError:
+                return name
+        return None
 
     def _as_source(self, function: Callable[..., object]) -> Parts:
         found = capture(function)
@@ -249,38 +236,6 @@ class _Packer:
             f"set `python` to a Python {here} over there, or run this with Python {there}; "
             "or send only numbers, texts, lists, dicts, bytes and numpy arrays"
         )
-
-
-def _decide(facts: PythonFacts, style: Style) -> tuple[str, str]:
-    """Choose how arguments and results are written.
-
-    Raises:
-        SpecError: what was asked for cannot be.
-    """
-    is_same = facts.minor == HERE
-    asked = style.serialiser
-    how = ("pickle" if is_same else "json") if asked == "auto" else asked
-    if how not in ("pickle", "json", *KNOWN):
-        registered(how)
-    if how in ("pickle", "dill") and not is_same:
-        here, there = ".".join(map(str, HERE)), ".".join(map(str, facts.minor))
-        raise SpecError(
-            f"{how} is only for the same version of Python: this is {here}, over there it is {there}",
-            hint="leave the serialiser out, or say json",
-        )
-    if how in NEEDS and NEEDS[how] not in facts.modules:
-        raise SpecError(
-            f"{how} takes the module {NEEDS[how]}, which the Python over there does not have",
-            hint="install it there, or say json",
-        )
-    if style.trusted:
-        return how, how
-    if how in ("pickle", "json"):
-        return how, "json"
-    raise SpecError(
-        f"results of a machine that is not trusted come as JSON, not as {how}",
-        hint="leave the serialiser out",
-    )
 
 
 def _check_syntax(text: str, name: str, facts: PythonFacts) -> None:

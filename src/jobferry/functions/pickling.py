@@ -10,7 +10,7 @@ import threading
 import types
 from collections import ChainMap
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import cloudpickle
@@ -128,6 +128,18 @@ def imports_of(function: types.FunctionType) -> Iterator[str]:
                 yield from filter(is_own, found)
             elif step.opname.startswith("LOAD_"):
                 last = [last[1], step.argval]
+
+
+def used_by(function: object) -> dict[str, object]:
+    """Tell what the names mean that a function uses and does not define itself."""
+    if not isinstance(function, types.FunctionType):
+        return {}
+    names = {name for code in _codes(function.__code__) for name in code.co_names}
+    found = {name: function.__globals__[name] for name in sorted(names) if name in function.__globals__}
+    for free, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):
+            found[free] = cell.cell_contents
+    return found
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:

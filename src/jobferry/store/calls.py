@@ -74,6 +74,12 @@ class Calls:
         finally:
             aside.unlink(missing_ok=True)
 
+    def drop(self, functions: Iterable[FunctionCall | None]) -> None:
+        """Delete the calls of jobs that are over there now; their results are kept."""
+        for function in functions:
+            if function is not None:
+                self.file(function).unlink(missing_ok=True)
+
     def remove_all(self, functions: Iterable[FunctionCall | None]) -> None:
         """Delete what there is of jobs; of one that runs no function there is nothing."""
         for function in functions:
