@@ -263,6 +263,23 @@ def test_arrays_travel_without_being_copied_much(here: Machine) -> None:
     np.testing.assert_array_equal(array[::-1], result)
 
 
+def test_of_many_processes_of_a_launcher_the_first_gives_the_result(here: Machine, tmp_path: Path) -> None:
+    launcher = tmp_path / "launcher"
+    launcher.write_text('#!/bin/sh\nfor i in 1 0 2; do SLURM_PROCID=$i "$@" || exit; done\n')
+    launcher.chmod(0o755)
+
+    def rank() -> str:
+        import os
+
+        print("rank", os.environ["SLURM_PROCID"])
+        return os.environ["SLURM_PROCID"]
+
+    job = here.call(rank, launcher=str(launcher))
+
+    assert "0" == job.result(60)
+    assert "rank 1\nrank 0\n" == job.stdout()[:14]
+
+
 def test_remote_function_waits_and_submits(here: Machine) -> None:
     @jf.remote(machine=here, time="5m")
     def double(x: int) -> int:

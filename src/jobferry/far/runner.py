@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # what the shell says of a file that it cannot execute
 _CANNOT = 126
+# where launchers tell a process its number
+_RANKS = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
 
 
 def main(folder: str) -> int:
@@ -54,11 +56,18 @@ def _run_here(work: tasks.Work, left: Sequence[int], path: str) -> int:
         header, parts = tasks.run_in_place(work, task)
         if header["kind"] == "again":
             return again.CODE
-        with results.Writer(path) as writer:
-            writer.add(header, parts)
+        if is_first():
+            with results.Writer(path) as writer:
+                writer.add(header, parts)
         tell(header)
         code = code or code_of(header)
     return code
+
+
+def is_first() -> bool:
+    """Whether this process speaks for the call: of those that a launcher such as srun starts, the first."""
+    ranks = (os.environ.get(name) for name in _RANKS)
+    return next((rank for rank in ranks if rank), "0") == "0"
 
 
 def code_of(header: Dict[str, Any]) -> int:
