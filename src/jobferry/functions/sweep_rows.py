@@ -60,19 +60,24 @@ def forget(client: Client, row: SweepRow) -> None:
 
 
 def load(client: Client, row: SweepRow) -> tuple[list[SweepTask], list[Job]]:
-    """Read a sweep's tasks and the jobs that run them; what never ran there is forgotten."""
-    rows = client.store.sweeps.tasks(row.id)
-    records = client.store.find_all(list(dict.fromkeys(task.job_id for task in rows)))
-    jobs = {record.id: open_job(record, client) for record in records if not _never_ran(record)}
-    # their jobs were removed, or certainly not taken
-    if gone := [task.key for task in rows if task.job_id not in jobs]:
-        client.store.sweeps.remove(row.id, gone)
-    kept = [task for task in rows if task.job_id in jobs]
+    """Read a sweep's tasks and the jobs that run them."""
+    rows, records = _taken(client, row)
+    jobs = {record.id: open_job(record, client) for record in records}
     tasks = [
         SweepTask(index, task.key, _params(task), jobs[task.job_id], task.call)
-        for index, task in enumerate(kept)
+        for index, task in enumerate(rows)
     ]
     return tasks, list(jobs.values())
+
+
+def _taken(client: Client, row: SweepRow) -> tuple[list[TaskRow], list[JobRecord]]:
+    """Read the tasks that have jobs; those whose jobs were removed, or certainly not taken, are forgotten."""
+    rows = client.store.sweeps.tasks(row.id)
+    found = client.store.find_all(list(dict.fromkeys(task.job_id for task in rows)))
+    records = {record.id: record for record in found if not _never_ran(record)}
+    if gone := [task.key for task in rows if task.job_id not in records]:
+        client.store.sweeps.remove(row.id, gone)
+    return [task for task in rows if task.job_id in records], list(records.values())
 
 
 def _never_ran(record: JobRecord) -> bool:
@@ -94,7 +99,7 @@ def submit(
 ) -> None:
     """Submit tasks that no process has submitted, as one job; the others get the jobs they have."""
     while True:
-        known = {task.key: task for task in client.store.sweeps.tasks(row.id)}
+        known = {task.key: task for task in _taken(client, row)[0]}
         _adopt(client, [task for task in new if task.key in known], known, jobs)
         left = [task for task in new if task.key not in known]
         if not left:
