@@ -321,6 +321,10 @@ def test_chain_runs_over_there_with_nobody_here(here: Machine) -> None:
 
 def test_failure_is_seen_by_all_that_wait_for_it(here: Machine) -> None:
     def fail() -> int:
+        import time
+
+        # those that wait for it are submitted before it fails
+        time.sleep(2)
         raise ValueError("first")
 
     first = here.call(fail)
