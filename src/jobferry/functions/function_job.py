@@ -100,11 +100,15 @@ class FunctionJob(Job):
             interpreters.forget(self._client.machine_of(self.record))
         if not header["ok"]:
             return error_of(header, self.outcomes.parts(call), self.record)
-        status = self.record.status
-        if self.record.spec.array is None and status.state is not JobState.COMPLETED:
+        if self.outcomes.function.chunk == 1 and not self._ended_well(call):
             # the function returned, and the job failed all the same: its last lines, or on the way out
             return self._without_result(call)
         return None
+
+    def _ended_well(self, call: int) -> bool:
+        task = self.outcomes.task_of(call)
+        status = self.record.status if task is None else self.record.tasks.get(task)
+        return status is not None and status.state is JobState.COMPLETED
 
     def cancel_tasks(self, tasks: Sequence[int]) -> None:
         """Let tasks of an array end at once when their turn comes; those that have begun go on."""

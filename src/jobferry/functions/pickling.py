@@ -11,7 +11,7 @@ import types
 from collections import ChainMap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import cloudpickle
 
@@ -27,6 +27,16 @@ _by_value = threading.RLock()
 _depth = 0
 
 
+def _import(module: types.ModuleType) -> tuple[Any, tuple[str]]:
+    return importlib.import_module, (module.__name__,)
+
+
+def _with_its_file(code: types.CodeType) -> tuple[Any, tuple[Any, ...]]:
+    """Write code with the name of its file, which tracebacks tell; cloudpickle 3.1.3 leaves it out."""
+    kind, parts = cloudpickle.Pickler.dispatch_table[types.CodeType](code)
+    return kind, tuple(code.co_filename if part == "<dynamic-code>" else part for part in parts)
+
+
 class FunctionPickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Takes the user's own functions and classes by value; notes which of his modules they import.
 
@@ -35,9 +45,13 @@ class FunctionPickler(cloudpickle.Pickler):  # type: ignore[misc]
         by_value: functions that were taken by value.
     """
 
+    # the pickler in C reads it from the class, once
+    dispatch_table: ClassVar[ChainMap[type, Any]] = ChainMap(
+        {types.ModuleType: _import, types.CodeType: _with_its_file}, cloudpickle.Pickler.dispatch_table
+    )
+
     def __init__(self, stream: io.BytesIO, buffers: list[pickle.PickleBuffer], refer: Refer) -> None:
         super().__init__(stream, protocol=5, buffer_callback=buffers.append)
-        self.dispatch_table = ChainMap({types.ModuleType: _import}, cloudpickle.Pickler.dispatch_table)
         self._refer = refer
         self.modules: set[str] = set()
         self.by_value: dict[int, types.FunctionType] = {}
@@ -56,10 +70,6 @@ class FunctionPickler(cloudpickle.Pickler):  # type: ignore[misc]
                 self.by_value[id(function)] = function
                 self.modules.update(imports_of(function))
         return self._refer(obj)
-
-
-def _import(module: types.ModuleType) -> tuple[Any, tuple[str]]:
-    return importlib.import_module, (module.__name__,)
 
 
 def dump(value: object, refer: Refer) -> tuple[list[Any], FunctionPickler]:
