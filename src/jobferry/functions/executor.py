@@ -87,10 +87,14 @@ class Executor(StandardExecutor):
         with self._lock:
             self._closed = True
         if cancel_futures:
-            sent = [calls.futures for calls in self._background.all() if isinstance(calls, CallsOfJob)]
-            for future in [*self._sender.futures(), *(future for futures in sent for future in futures)]:
+            for future in self._sender.futures():
                 future.cancel()
+        # what is being sent at this moment is in the background's hands when this returns
         self._sender.close()
+        if cancel_futures:
+            sent = [calls.futures for calls in self._background.all() if isinstance(calls, CallsOfJob)]
+            for future in [future for futures in sent for future in futures]:
+                future.cancel()
         atexit.unregister(self._sender.flush)
         if wait:
             self._sender.join()
