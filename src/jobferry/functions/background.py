@@ -81,12 +81,13 @@ class Background:
                 watched = list(self._watched)
             try:
                 self._follow(watched)
-            except TransportError as error:
-                logger.warning("%s; the jobs go on, trying again", error)
-                self._client.clock.sleep(_PAUSE)
             except JobNotFound as error:
                 self._give_up(error, [each for each in watched if each.record.id == error.job_id])
             except Exception as error:
+                if isinstance(error, TransportError) or getattr(error, "transient", False):
+                    logger.warning("%s; the jobs go on, trying again", error)
+                    self._client.clock.sleep(_PAUSE)
+                    continue
                 # a thread that ended silently would leave everybody waiting for ever
                 logger.exception("waiting for jobs failed")
                 self._give_up(error, watched)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from jobferry.errors import TransportError
+from jobferry.errors import JobferryError, ResultError, TransportError
 from jobferry.functions.function_job import FunctionJob
 from jobferry.model.record import JobRecord
 from jobferry.model.status import JobState, JobStatus
@@ -100,7 +100,8 @@ class CallsOfJob:
             if state is JobState.RUNNING:
                 self._left[call].begin()
         ended = [call for call, state in states.items() if state.final]
-        if ended:
+        with suppress(ResultError):
+            # each of them says so for itself
             self.job.bring(ended)
         for call in ended:
             self._resolve(call, self._left[call])
@@ -120,7 +121,7 @@ class CallsOfJob:
                 self.job.cancel()
             elif self.job.outcomes.function.chunk == 1:
                 self.job.cancel_tasks([future.call for future in futures])
-        except TransportError as error:
+        except JobferryError as error:
             # here they are cancelled; over there they run for nobody
             logger.warning("%s could not be cancelled: %s", self.job.id, error)
 
