@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import subprocess
 import sys
 import textwrap
@@ -351,3 +352,55 @@ def test_many_are_added_in_linear_time_and_little_memory(here: Machine) -> None:
 
     assert 10_000 == len(sweep)
     assert [] == here.jobs()
+
+
+def run(x: int) -> int:
+    return -x
+
+
+class Setting:
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def test_function_called_run_is_no_command(here: Machine) -> None:
+    assert [-1, -2] == here.sweep(run, jf.grid(x=[1, 2]), tasks_per_job=2).results(60)
+    assert [-1, -2] == here.sweep(run, jf.grid(x=[1, 2])).results(60)
+
+
+@pytest.mark.parametrize("minor", ["3.8", "3.13"])
+def test_commands_in_chunks_on_another_python(here: Machine, minor: str) -> None:
+    other = dataclasses.replace(here, python=need_python(minor))
+
+    assert ["1\n", "2\n"] == other.sweep(["echo", "{n}"], jf.grid(n=[1, 2]), tasks_per_job=2).results(60)
+
+
+def test_what_is_bound_to_a_function_is_part_of_it(here: Machine) -> None:
+    here.sweep(functools.partial(multiply, 2), jf.grid(b=[1]), name="p").results(60)
+
+    assert 1 == len(here.sweep(functools.partial(multiply, 2), jf.grid(b=[1]), name="p").jobs)
+    with pytest.raises(SpecError, match="has changed"):
+        here.sweep(functools.partial(multiply, 3), jf.grid(b=[1]), name="p")
+
+
+def test_sweep_of_which_nothing_ran_may_change(here: Machine) -> None:
+    here.sweep(lambda x: x, name="empty")
+
+    assert [-1] == here.sweep(run, jf.grid(x=[1]), name="empty").results(60)
+
+
+def test_outputs_that_would_have_one_name_are_kept_apart(
+    here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ["sh", "-c", "echo {b} > out-{a}.txt; echo {b} > same.txt"]
+    points = [{"a": 1, "b": "x/y"}, {"a": 1, "b": "x_y"}]
+    sweep = here.sweep(command, points, outputs=["out-{a}.txt", "same.txt"])
+    sweep.results(60)
+
+    paths = sweep.fetch("home")
+
+    assert 4 == len({path.read_text() + str(path) for path in paths}) == len(set(paths))
+    assert ["x/y\n", "x/y\n", "x_y\n", "x_y\n"] == sorted(path.read_text() for path in paths)

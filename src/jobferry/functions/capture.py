@@ -15,6 +15,8 @@ from jobferry.functions.own import is_own
 from jobferry.functions.source import NoSource, read_source
 
 F = TypeVar("F")
+# the package over there that runs calls; there is none of that name here
+FAR = "jobferry_far"
 _FUTURE = "from __future__ import annotations"
 
 
@@ -43,14 +45,6 @@ class Captured:
     def text(self) -> str:
         """Write all of it as one piece of Python."""
         return "\n\n".join([_FUTURE, "\n".join(self.imports.values()), *self.texts.values()]) + "\n"
-
-    def digest(self) -> str:
-        """Name what it is: the same text, with the same values, has the same name."""
-        parts = [*sorted(self.texts.items()), *sorted(self.imports.items())]
-        hasher = hashlib.sha256(repr(parts).encode())
-        for name, value in sorted(self.values.items()):
-            hasher.update(f"{name}={_digest_of(value)}".encode())
-        return hasher.hexdigest()[:32]
 
 
 def capture(function: Callable[..., object]) -> Captured:
@@ -140,7 +134,7 @@ class _Gatherer:
 
     def _from_module(self, name: str, value: types.FunctionType | type | types.BuiltinFunctionType) -> None:
         where, first = value.__module__ or "builtins", value.__qualname__
-        if getattr(sys.modules.get(where), first, None) is None:
+        if where.partition(".")[0] != FAR and getattr(sys.modules.get(where), first, None) is None:
             self._found.problems.append(f"`{name}` cannot be imported from {where} by name")
             return
         self._found.imports[name] = f"from {where} import {first} as {name}"
@@ -219,18 +213,6 @@ def _is_equal(one: object, other: object) -> bool:
     except ValueError:
         # arrays are equal in some places and not in others
         return False
-
-
-def _digest_of(value: object) -> str:
-    try:
-        parts = portable.encode(value)
-    except portable.NotPortable:
-        # what it is made of cannot be told: what it is called is all that counts
-        return type(value).__qualname__
-    hasher = hashlib.sha256()
-    for part in parts:
-        hasher.update(part)
-    return hasher.hexdigest()
 
 
 def _without_source(value: types.FunctionType | type) -> str:

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from jobferry.errors import SpecError
-from jobferry.far import portable
 from jobferry.functions.arguments import name_of, signature_of
-from jobferry.functions.pickling import dump, is_plain
-from jobferry.functions.references import reference
+from jobferry.functions.fingerprint import of_value
+from jobferry.functions.pickling import is_plain
 from jobferry.model.suggest import did_you_mean
 
 Params = Mapping[str, Any]
@@ -21,6 +20,7 @@ Params = Mapping[str, Any]
 _FIELD = re.compile(r"\{\{([A-Za-z_]\w*)\}\}|\{([A-Za-z_]\w*)(:[^{}]+)?\}", re.ASCII)
 _UNSAFE = re.compile(r"[^A-Za-z0-9=.,+_-]+", re.ASCII)
 _LONGEST_LABEL = 80
+_SIMPLE = frozenset({int, float, str, bool, type(None)})
 
 
 def grid(**values: Any) -> list[dict[str, Any]]:
@@ -100,28 +100,16 @@ class Checker:
 
 
 def key_of(params: Params) -> str:
-    """Name a set by what is in it: equal ones have the same name."""
-    if is_plain(params):
-        text = json.dumps(params, sort_keys=True, separators=(",", ":"), default=repr).encode()
+    """Name a set by what is in it: equal ones have the same name, in every process.
+
+    Raises:
+        SpecError: a value that belongs to this process.
+    """
+    if all(type(value) in _SIMPLE for value in params.values()):
+        # as a rule; many are named
+        text = json.dumps(params, sort_keys=True, separators=(",", ":")).encode()
         return hashlib.sha256(text).hexdigest()[:32]
-    hasher = hashlib.sha256()
-    for name in sorted(params):
-        hasher.update(name.encode())
-        for part in _written(params[name]):
-            hasher.update(part)
-    return hasher.hexdigest()[:32]
-
-
-def _written(value: Any) -> Sequence[Any]:
-    try:
-        return portable.encode(value, _refer)
-    except portable.NotPortable:
-        return dump(value, _refer)[0]
-
-
-def _refer(value: object) -> tuple[str, int] | None:
-    found = reference(value)
-    return None if found is None else (found.job_id, found.call)
+    return of_value(dict(params))
 
 
 def text_of(params: Params) -> str:

@@ -29,16 +29,24 @@ def fetch(sweep: Sweep, to: Path, work: SweptWork) -> list[Path]:
     if not templates:
         raise SpecError(f"the sweep {sweep.name} names no outputs", hint="say outputs=['...'] when making it")
     found: list[Path] = []
+    taken: dict[Path, SweepTask] = {}
     for job in sweep.jobs:
         aside = to / f".jobferry-sweep-{job.id}"
         job.fetch(aside)
         tasks = {task.call: task for task in sweep.tasks if task.job is job}
-        found += _settle(aside, to, tasks, templates)
+        found += _settle(aside, to, tasks, templates, taken)
         shutil.rmtree(aside, ignore_errors=True)
     return found
 
 
-def _settle(aside: Path, to: Path, tasks: dict[int, SweepTask], templates: Sequence[str]) -> Iterator[Path]:
+def _settle(
+    aside: Path,
+    to: Path,
+    tasks: dict[int, SweepTask],
+    templates: Sequence[str],
+    taken: dict[Path, SweepTask],
+) -> Iterator[Path]:
+    """Move what has come to its place; where that is another task's, the task's number tells them apart."""
     for folder in sorted(aside.glob("[0-9]*"), key=lambda path: int(path.name)):
         task = tasks.get(int(folder.name))
         if task is None:
@@ -46,7 +54,10 @@ def _settle(aside: Path, to: Path, tasks: dict[int, SweepTask], templates: Seque
             continue
         for source in sorted(path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()):
             inside = source.relative_to(folder)
-            target = to / inside if _is_named(str(inside), task, templates) else to / task.label / inside
+            wanted = [to / task.label / inside, to / f"{task.label}-{task.index}" / inside]
+            if _is_named(str(inside), task, templates):
+                wanted.insert(0, to / inside)
+            target = next(path for path in wanted if taken.setdefault(path, task) is task)
             target.parent.mkdir(parents=True, exist_ok=True)
             yield source.replace(target)
 

@@ -34,12 +34,14 @@ def open_row(
         if known is None:
             raise SpecError(f"there is no sweep {name!r} on {machine.name}", hint="name what it runs, too")
         return known
+    digest = work.digest()
     if known is None:
         named = name or f"{_short(work)}-{secrets.token_hex(4)}"
-        return client.store.sweeps.open(machine.name, named, work.title, work.digest())
-    digest = work.digest()
+        # another process may begin it at the same moment, with something else
+        known = client.store.sweeps.open(machine.name, named, work.title, digest)
     if known.digest != digest:
-        if not force:
+        # one of which nothing was submitted may become another
+        if not force and client.store.sweeps.tasks(known.id):
             raise SpecError(
                 f"{work.title} has changed since the sweep {name!r} was made of {known.what}",
                 hint="force=True runs all its tasks anew; or give the sweep another name",

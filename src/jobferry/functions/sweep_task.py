@@ -115,7 +115,7 @@ class SweepTask:
 
     def _is_command(self) -> bool:
         function = None if self.job is None else self.job.record.spec.function
-        return function is not None and function.name == "run"
+        return function is not None and function.commands
 
     def _submitted(self) -> Job:
         if self.job is None:

@@ -14,7 +14,8 @@ from jobferry.errors import SpecError
 from jobferry.far.commands import run as run_words
 from jobferry.functions.arguments import OPTIONS, name_of, signature_of
 from jobferry.functions.calling import draft_calls
-from jobferry.functions.capture import capture
+from jobferry.functions.capture import FAR
+from jobferry.functions.fingerprint import of_function
 from jobferry.functions.parameters import Checker, Params, as_pattern, fill, has_field
 from jobferry.functions.pickling import own_by_value
 from jobferry.model.machine import Machine
@@ -25,7 +26,7 @@ from jobferry.options import base_folder
 from jobferry.render.tasks import script_of
 
 # a name under which the other side finds it, where our package has another one
-run_words.__module__ = "jobferry_far.commands"
+run_words.__module__ = f"{FAR}.commands"
 
 Work = Callable[..., object] | Sequence[str]
 
@@ -57,7 +58,7 @@ class SweptWork:
         """Name what it runs: another text of the function, or of what that uses, has another name."""
         if self.function is not None:
             with own_by_value():
-                return capture(self.function).digest()
+                return of_function(self.function)
         return hashlib.sha256(json.dumps(self.words).encode()).hexdigest()[:32]
 
     def checker(self) -> Checker:
@@ -79,7 +80,8 @@ class SweptWork:
         shared = self._stage(options, params)
         if self.function is not None or self.chunk > 1:
             calls = [self._call(each) for each in params]
-            return draft_calls(client, machine, calls, options, chunk=self.chunk, shared=shared)
+            draft = draft_calls(client, machine, calls, options, chunk=self.chunk, shared=shared)
+            return draft if self.function is not None else _of_commands(draft)
         commands = ([fill(word, each) for word in self.words] for each in params)
         script = script_of(commands, folders=shared is not None, shared=shared or ())
         return client.draft(machine, script, options)
@@ -112,6 +114,12 @@ class SweptWork:
         options["outputs"] = [as_pattern(str(pattern)) for pattern in _texts(options.get("outputs"))]
         options["task_folders"] = self.chunk
         return tuple(dict.fromkeys(shared))
+
+
+def _of_commands(draft: JobRecord) -> JobRecord:
+    assert draft.spec.function is not None
+    function = replace(draft.spec.function, commands=True)
+    return replace(draft, spec=replace(draft.spec, function=function))
 
 
 def _texts(value: Any) -> list[Any]:

@@ -19,6 +19,7 @@ class FunctionCall:
         interpreter: the Python over there, as one would type it.
         runtime: which of the folders over there that run calls is its own; named by what is in it.
         trusted: whether results may be anything; else they are plain data, and nothing of them is run here.
+        commands: whether the calls are command lines, whose result is what they print.
     """
 
     name: str
@@ -28,6 +29,7 @@ class FunctionCall:
     interpreter: str = "python3"
     runtime: str = ""
     trusted: bool = True
+    commands: bool = False
 
     def element_of(self, index: int, *, is_array: bool) -> int | None:
         """Tell which task of the job runs a call; None for a job without tasks."""

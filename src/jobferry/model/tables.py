@@ -63,7 +63,7 @@ FUNCTION = Noun(
     {
         **dict.fromkeys(("name", "payload", "interpreter", "runtime"), TEXT),
         **dict.fromkeys(("count", "chunk"), NUMBER),
-        "trusted": FLAG,
+        **dict.fromkeys(("trusted", "commands"), FLAG),
     },
 )
 

@@ -1,0 +1,70 @@
+"""Names of values and functions, which must be the same in another process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+from jobferry.errors import SpecError
+from jobferry.functions.fingerprint import of_value
+
+PROGRAM = """
+    import dataclasses, functools
+    import numpy as np
+    from jobferry.functions.fingerprint import of_function, of_value
+
+    @dataclasses.dataclass
+    class Point:
+        x: int
+        tags: set
+
+    def f(a):
+        return a
+
+    class Scale:
+        __slots__ = ("by",)
+        def __init__(self, by): self.by = by
+        def __call__(self, x): return x * self.by
+
+    loop = [1]
+    loop.append(loop)
+    values = [Point(1, {"a", "b", "c"}), {"x", "y", "z"}, np.arange(3), np.array([{1}, None], object), f,
+              functools.partial(f, 2), Scale(3), {"b": 1, "a": {2: 3}}, Point, len, loop]
+    for value in values:
+        print(of_value(value))
+    print(of_function(f), of_function(functools.partial(f, 1)), of_function(Scale(3)))
+    """
+
+
+def test_names_are_the_same_in_every_process(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(PROGRAM))
+
+    def said(seed: str) -> list[str]:
+        environment = {"PYTHONHASHSEED": seed, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+        words = [sys.executable, str(script)]
+        done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
+        return done.stdout.split()
+
+    first = said("1")
+
+    assert first == said("2")
+    assert 14 == len(first) == len(set(first))
+
+
+def test_equal_values_have_one_name_and_others_another() -> None:
+    shared = [1]
+
+    assert of_value([shared, shared]) == of_value([[1], [1]])
+    assert of_value({1: 2}) != of_value({"1": 2})
+    assert of_value(["ab", "c"]) != of_value(["a", "bc"])
+
+
+def test_what_belongs_to_this_process_has_no_name() -> None:
+    with pytest.raises(SpecError, match="lock cannot travel"):
+        of_value(threading.Lock())
