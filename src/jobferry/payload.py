@@ -171,7 +171,7 @@ def write_payloads(program: Program, payloads: Sequence[Payload]) -> None:
 @cache
 def launcher(*, supervised: bool) -> str:
     """Return the shell library that launch scripts read."""
-    names = ("launch.sh", "manifest.sh", "direct.sh") if supervised else ("launch.sh", "manifest.sh")
+    names = ("launch.sh", "manifest.sh", *(("launch_direct.sh", "direct.sh") if supervised else ()))
     return compact("\n".join(read(name) for name in names))
 
 

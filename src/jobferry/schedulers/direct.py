@@ -1,6 +1,6 @@
 """A machine without a batch system: jobs are detached processes, kept by their own launch scripts.
 
-Source: ``data/direct.sh`` and ``data/launch.sh``, which are the batch system here.
+Source: ``data/direct.sh`` and ``data/launch_direct.sh``, which are the batch system here.
 """
 
 from __future__ import annotations
