@@ -172,7 +172,7 @@ def write_payloads(program: Program, payloads: Sequence[Payload]) -> None:
 def launcher(*, supervised: bool) -> str:
     """Return the shell library that launch scripts read."""
     names = ("launch.sh", "manifest.sh", *(("launch_direct.sh", "direct.sh") if supervised else ()))
-    return compact("\n".join(read(name) for name in names))
+    return compact("\n".join([*map(read, names), 'jobferry_begin "$@"']))
 
 
 def bulk(payloads: Sequence[Payload]) -> Iterator[Payload]:

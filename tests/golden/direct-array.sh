@@ -11,6 +11,5 @@ jobferry_direct=1
 jobferry_indices=1-3
 jobferry_limit=2
 . "$jobferry_folder/launcher.sh"
-jobferry_begin "$@"
 
 exec true

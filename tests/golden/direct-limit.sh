@@ -14,6 +14,5 @@ jobferry_seconds=3600
 jobferry_warning=USR2
 jobferry_warn_before=3300
 . "$jobferry_folder/launcher.sh"
-jobferry_begin "$@"
 
 exec sleep 60

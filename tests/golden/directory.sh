@@ -10,7 +10,6 @@ jobferry_direct=1
 jobferry_directory="${SCRATCH:?}/my project"
 jobferry_outputs() { jf_manifest *.o; }
 . "$jobferry_folder/launcher.sh"
-jobferry_begin "$@"
 
 module load gcc
 jobferry_check 'module load gcc'

@@ -8,7 +8,6 @@ jobferry_script=launch.direct
 jobferry_shell='bash -l'
 jobferry_direct=1
 . "$jobferry_folder/launcher.sh"
-jobferry_begin "$@"
 
 module load gcc
 jobferry_check 'module load gcc'

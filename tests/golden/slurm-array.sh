@@ -14,7 +14,6 @@ jobferry_script=launch.slurm
 jobferry_shell='bash -l'
 jobferry_outputs() { jf_manifest result.* 'my logs/'*.txt; }
 . "$jobferry_folder/launcher.sh"
-jobferry_begin "$@"
 
 module load gcc
 jobferry_check 'module load gcc'

@@ -15,7 +15,6 @@ JOBFERRY_JOB=0123456789ab
 jobferry_script=launch.slurm
 jobferry_shell='bash -l'
 . "$jobferry_folder/launcher.sh"
-jobferry_begin "$@"
 
 export OMP_NUM_THREADS=2
 export GREETING='hello $USER'

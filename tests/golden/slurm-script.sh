@@ -11,7 +11,6 @@ JOBFERRY_JOB=0123456789ab
 jobferry_script=launch.slurm
 jobferry_shell='bash -l'
 . "$jobferry_folder/launcher.sh"
-jobferry_begin "$@"
 
 module load gcc
 jobferry_check 'module load gcc'

@@ -138,8 +138,8 @@ class Launch:
 
     def native_id(self, process: subprocess.Popen[bytes]) -> str:
         """Return the claim's owner, once it is taken."""
-        owner = self.state / "job.claim" / "owner"
-        wait_for(owner.exists, "the claim", process)
+        owner = self.state / "job.claim"
+        wait_for(lambda: _text(owner).strip(), "the claim", process)
         return owner.read_text().strip()
 
     def direct(self, function: str, *words: str) -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -133,15 +133,64 @@ def test_input_is_empty(make: Make) -> None:
     assert make(JobSpec(command=("cat",))).run() == 0
 
 
-def test_records_are_written_aside_and_whole(make: Make) -> None:
+def test_records_are_whole_and_nothing_else_is_left(make: Make) -> None:
     launch = make(script("ls ../state >seen"))
 
     launch.run()
 
-    for name in ("job.started", "job.finished"):
-        assert re.fullmatch(r"[a-z]+ v=1 job=\S+ .* \.\n", (launch.state / name).read_text())
-    assert [path for path in launch.state.iterdir() if path.suffix in (".new", ".begun", ".times")] == []
+    record = r"[a-z]+ v=1 job=\S+ .* \.\n"
+    # the second line: the shell came to the job's own lines
+    assert re.fullmatch(record + "begun\n", (launch.state / "job.started").read_text())
+    assert re.fullmatch(record, (launch.state / "job.finished").read_text())
+    kept = {"job.claim", "job.started", "job.finished", "submit"}
+    assert {path.name for path in launch.state.iterdir()} == kept
     assert "job.started" in (launch.folder / "work" / "seen").read_text().split()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_disk_that_takes_no_record_leaves_none_that_counts(make: Make) -> None:
+    launch = make(script("echo ran"))
+    (launch.state / "job.finished").symlink_to("/dev/full")
+
+    assert launch.run() == 0
+    assert launch.stdout() == "ran\n"
+    assert (launch.state / "job.finished").stat().st_size == 0
+
+
+@needs_proc
+def test_a_task_of_an_array_takes_one_process_besides_its_own(make: Make) -> None:
+    launch = make(JobSpec(command=("true",), array=parse_array("0-1")), scheduler=Slurm())
+    folder, log = launch.root / "shims", launch.root / "log"
+    folder.mkdir()
+    for name in ("cat", "chmod", "date", "ln", "mkdir", "mv", "rm", "sed", "sleep", "touch", "true", "uname"):
+        real = shutil.which(name)
+        (folder / name).write_text(f'#!/bin/sh\necho {name} >>"{log}"\nexec "{real}" "$@"\n')
+        (folder / name).chmod(0o755)
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+    for task in range(2):
+        variables = slurm(ARRAY_JOB_ID=7, JOB_ID=8 + task, ARRAY_TASK_ID=task)
+        assert launch.run(environment={**variables, "SLURMD_NODENAME": "n1", "PATH": path}) == 0
+
+    # the second knows from the first when the machine was started
+    assert log.read_text().split() == ["date", "true", "true"]
+    first, second = (launch.records().finished[task] for task in range(2))
+    assert first.started_at is not None
+    assert second.started_at is not None
+    assert timedelta(0) <= second.started_at - first.started_at < timedelta(seconds=30)
+
+
+@needs_proc
+def test_when_another_boot_began_is_not_believed(make: Make) -> None:
+    launch = make(JobSpec(command=("true",), array=parse_array("0-1")), scheduler=Slurm())
+    (launch.state / "boot.n1").write_text("4200 00000000-0000-0000-0000-000000000000 .\n")
+
+    variables = slurm(ARRAY_JOB_ID=7, JOB_ID=8, ARRAY_TASK_ID=0)
+    assert launch.run(environment={**variables, "SLURMD_NODENAME": "n1"}) == 0
+
+    started_at = launch.records().finished[0].started_at
+    assert started_at is not None
+    assert abs(started_at - datetime.now(UTC)) < timedelta(minutes=5)
 
 
 def test_outputs_are_listed_before_the_last_record(make: Make) -> None:

@@ -110,7 +110,7 @@ jf_direct_find() {
             *.*) jf_folder=${jf_folder%.*}/runs/${jf_folder#*.} ;;
         esac
         jf_owner=
-        { IFS= read -r jf_owner <"$JF_ROOT/jobs/$jf_folder/state/job.claim/owner"; } 2>/dev/null || :
+        { IFS= read -r jf_owner <"$JF_ROOT/jobs/$jf_folder/state/job.claim"; } 2>/dev/null || :
         [ -z "$jf_owner" ] || printf '%s %s\n' "$jf_owner" "$jf_name"
     done
 }

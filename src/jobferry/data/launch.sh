@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 # What a launch script needs to keep the records of its job. It is sourced by the launch script, which sets
 #   JOBFERRY_JOB       the job's id              jobferry_folder   the job's folder
 #   jobferry_shell     the shell for its lines   jobferry_script   the launch script's file name
@@ -13,9 +13,65 @@ jobferry_base=$jobferry_folder
 [ "$jobferry_run" -eq 1 ] || jobferry_base=$jobferry_folder/runs/$jobferry_run
 jobferry_state=$jobferry_base/state
 jobferry_cancel=$jobferry_folder/state/cancel
-# a process less where the batch system tells the node's name; `body` writes no record
+
+# jobferry_enter TASK: from here on it is the job that speaks, in its own folder
+jobferry_enter() {
+    # only now: what start-up files print goes where the launch script's words go
+    [ "$1" = job ] || jobferry_suffix=.$1
+    exec >>"$jobferry_base/out/stdout${jobferry_suffix-}" 2>>"$jobferry_base/out/stderr${jobferry_suffix-}"
+    cd "$JOBFERRY_WORK" || exit 125
+}
+
+# jobferry_run COMMAND...: run the command so that signals reach it and lines after it still run
+jobferry_run() {
+    "$@" &
+    jobferry_child=$!
+    for jobferry_signal in HUP INT QUIT USR1 USR2 TERM XCPU; do
+        # shellcheck disable=SC2064
+        trap "kill -$jobferry_signal $jobferry_child 2>/dev/null" "$jobferry_signal"
+    done
+    jobferry_await "$jobferry_child"
+    trap - HUP INT QUIT USR1 USR2 TERM XCPU
+    return "$jobferry_status"
+}
+
+# jobferry_await PID: wait for a child through any number of signals; its status is in jobferry_status
+jobferry_await() {
+    jobferry_status=127
+    while :; do
+        wait "$1"
+        jobferry_waited=$?
+        # a child that this shell has forgotten; another process may have its number by now
+        [ "$jobferry_waited" -ne 127 ] || break
+        jobferry_status=$jobferry_waited
+        # only a trap makes wait return early, and then with more than 128
+        [ "$jobferry_status" -gt 128 ] || break
+        kill -0 "$1" 2>/dev/null || break
+    done
+    # it may have ended between the two; a shell that collected it by itself still knows how, the others say 127
+    wait "$1" 2>/dev/null
+    set -- "$1" "$?"
+    [ "$2" -eq 127 ] || jobferry_status=$2
+}
+
+# jobferry_check LINE: end the job when the setup line before it has failed
+jobferry_check() {
+    jobferry_status=$?
+    [ "$jobferry_status" -ne 0 ] || return 0
+    printf 'jobferry: a setup line failed with %s: %s\n' "$jobferry_status" "$1" >&2
+    exit "$jobferry_status"
+}
+
+if [ "${1-}" = body ]; then
+    # this is the shell that runs the job's own lines: it goes on after the launcher, and needs no more of it
+    echo begun >>"$jobferry_state/$2.started"
+    jobferry_enter "$2"
+    return 0
+fi
+
+# a process less where the batch system tells the node's name
 jobferry_host=${SLURMD_NODENAME-}
-[ -z "${jobferry_direct-}" ] && [ -n "$jobferry_host" ] || [ "${1-}" = body ] || jobferry_host=$(uname -n)
+[ -z "${jobferry_direct-}" ] && [ -n "$jobferry_host" ] || jobferry_host=$(uname -n)
 jobferry_task=job
 jobferry_native=
 jobferry_restarts=0
@@ -29,20 +85,14 @@ if [ -z "${jobferry_direct-}" ]; then
     jobferry_restarts=${SLURM_RESTART_COUNT-0}
 fi
 
-# jobferry_begin: return only in the shell that runs the job's own lines; everywhere else, keep the records and exit
+# jobferry_begin [MODE WORDS...]: run what the job is, keep its records, and exit
 jobferry_begin() {
     jobferry_mode=${1-start}
     [ $# -eq 0 ] || shift
-    if [ "$jobferry_mode" = body ]; then
-        # (a redirection of `:` that fails ends the whole shell)
-        true >"$jobferry_state/$1.begun"
-        jobferry_enter "$1"
-        return 0
-    fi
     cd "$jobferry_folder" || exit 125
     if [ "$jobferry_mode" = task ]; then
         jobferry_task=$1
-        jobferry_native=$(cat "$jobferry_state/job.claim/owner")
+        IFS= read -r jobferry_native <"$jobferry_state/job.claim"
     else
         jobferry_claim "$jobferry_task"
         if [ -n "${jobferry_direct-}" ]; then
@@ -51,14 +101,6 @@ jobferry_begin() {
         fi
     fi
     jobferry_supervise
-}
-
-# jobferry_enter TASK: from here on it is the job that speaks, in its own folder
-jobferry_enter() {
-    # only now: what start-up files print goes where the launch script's words go
-    [ "$1" = job ] || jobferry_suffix=.$1
-    exec >>"$jobferry_base/out/stdout${jobferry_suffix-}" 2>>"$jobferry_base/out/stderr${jobferry_suffix-}"
-    cd "$JOBFERRY_WORK" || exit 125
 }
 
 # jobferry_record KIND FIELDS: write one line; the dot at its end says that it is whole
@@ -78,23 +120,27 @@ jobferry_claim() {
         echo "jobferry: $1 of job $JOBFERRY_JOB was tried again: this run comes too late" >&2
         exit 118
     fi
-    if mkdir "$jobferry_claimed" 2>/dev/null; then
-        printf '%s\n' "$jobferry_native" >"$jobferry_claimed/owner"
+    # a file that is made only if it is not there; by the shell itself, where mkdir would be a process
+    set -C
+    if { true >"$jobferry_claimed"; } 2>/dev/null; then
+        set +C
+        printf '%s\n' "$jobferry_native" >"$jobferry_claimed"
         return 0
     fi
+    set +C
     jobferry_tries=0
-    while [ -d "$jobferry_claimed" ] && [ ! -s "$jobferry_claimed/owner" ] && [ "$jobferry_tries" -lt 40 ]; do
+    while [ -f "$jobferry_claimed" ] && [ ! -s "$jobferry_claimed" ] && [ "$jobferry_tries" -lt 40 ]; do
         jobferry_tries=$((jobferry_tries + 1))
         sleep 0.25 2>/dev/null || sleep 1
     done
     jobferry_owner=
-    [ ! -s "$jobferry_claimed/owner" ] || jobferry_owner=$(cat "$jobferry_claimed/owner")
+    [ ! -s "$jobferry_claimed" ] || IFS= read -r jobferry_owner <"$jobferry_claimed"
     case $jobferry_owner in
         "$jobferry_native") return 0 ;;
         '')
-            if [ "$jobferry_restarts" -gt 0 ] && [ -d "$jobferry_claimed" ]; then
+            if [ "$jobferry_restarts" -gt 0 ] && [ -f "$jobferry_claimed" ]; then
                 # the node died before this same job, which is started again, had written its name
-                printf '%s\n' "$jobferry_native" >"$jobferry_claimed/owner" && return 0
+                printf '%s\n' "$jobferry_native" >"$jobferry_claimed" && return 0
             fi
             # a full disk, or an owner that died at once: nobody runs this task, so it must not look done
             echo "jobferry: $1 of job $JOBFERRY_JOB cannot be claimed: see $jobferry_claimed" >&2
@@ -104,7 +150,7 @@ jobferry_claim() {
     echo "jobferry: $jobferry_native leaves: $1 of job $JOBFERRY_JOB belongs to $jobferry_owner" >&2
     # as the task ended; before that with no success, which would be taken for the task's: by what depends on
     # it, or by whoever asks the queue
-    [ ! -f "$jobferry_state/$1.finished" ] || exit "$(jobferry_status_of "$jobferry_state/$1.finished")"
+    [ ! -s "$jobferry_state/$1.finished" ] || exit "$(jobferry_status_of "$jobferry_state/$1.finished")"
     exit 118
 }
 
@@ -118,16 +164,17 @@ jobferry_supervise() {
         # shellcheck disable=SC2064
         trap "jobferry_forward $jobferry_signal" "$jobferry_signal"
     done
-    jobferry_began=$(date +%s)
-    jobferry_uptime
-    jobferry_since=$jobferry_up
+    jobferry_tell_time
+    jobferry_began=$jobferry_now
     # as it is, without a process that renames it: who reads half a line waits for the other half
     jobferry_record started "started=$jobferry_began pid=$$" >"$jobferry_state/$jobferry_task.started"
     # looked for after the record is written: whoever cancels marks first and then signals those with a record
     [ ! -f "$jobferry_cancel" ] || jobferry_never TERM ''
     [ ! -f "$jobferry_state/$jobferry_task.cancel" ] || jobferry_never TERM CANCELLED
     [ -z "$jobferry_stopped" ] || jobferry_never "$jobferry_stopped" ''
-    jobferry_oom_kills
+    # a job that is not started again has a cgroup of its own, in which nothing was killed yet
+    jobferry_counted=0
+    [ "$jobferry_restarts" -eq 0 ] || jobferry_oom_kills
     jobferry_ooms=$jobferry_counted
     JOBFERRY_ARRAY_INDEX=
     [ "$jobferry_task" = job ] || JOBFERRY_ARRAY_INDEX=$jobferry_task
@@ -142,40 +189,63 @@ jobferry_supervise() {
     [ "${jobferry_offset-0}" -eq 0 ] || export SLURM_ARRAY_TASK_ID="$jobferry_task"
     # srun of Slurm 22.05 to 23.02 does not read the number that sbatch sets
     [ -z "${SLURM_CPUS_PER_TASK-}" ] || export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"
-    [ ! -f "$jobferry_state/$jobferry_task.begun" ] || rm -f "$jobferry_state/$jobferry_task.begun"
     jobferry_start
     [ -z "${jobferry_direct-}" ] || jobferry_timers
     jobferry_await "$jobferry_body"
     jobferry_end
 }
 
-# jobferry_now: tell the time in jobferry_now, where it can be told without another process
-jobferry_now() {
-    jobferry_uptime
-    if [ -n "$jobferry_up" ] && [ -n "${jobferry_since-}" ]; then
-        jobferry_now=$((jobferry_began + jobferry_up - jobferry_since))
+# jobferry_tell_time: tell the time in jobferry_now, where it can be had without another process
+jobferry_tell_time() {
+    jobferry_tell_uptime
+    if [ -n "$jobferry_up" ] && jobferry_tell_boot; then
+        jobferry_now=$(((jobferry_boot + jobferry_up) / 100))
     else
         jobferry_now=$(date +%s)
+        [ -z "$jobferry_up" ] || jobferry_note_boot
     fi
 }
 
-# jobferry_uptime: tell in jobferry_up for how many seconds the machine has been up; empty where that is not known
-jobferry_uptime() {
+# jobferry_tell_uptime: tell in jobferry_up for how many hundredths of a second the machine has been up; empty
+# where that is not known
+jobferry_tell_uptime() {
     jobferry_up=
-    [ ! -r /proc/uptime ] || read -r jobferry_up _ </proc/uptime
-    jobferry_up=${jobferry_up%%.*}
+    [ -r /proc/uptime ] && read -r jobferry_up _ </proc/uptime || return 0
+    # the 1 before the hundredths: with a zero before them they would be octal
+    jobferry_up=$((${jobferry_up%.*} * 100 + 1${jobferry_up#*.} - 100))
+}
+
+# jobferry_tell_boot: tell in jobferry_boot when this machine began, in hundredths of a second; fail if no task of
+# this job has noted it
+jobferry_tell_boot() {
+    [ -z "${jobferry_boot-}" ] || return 0
+    [ -f "$jobferry_state/boot.$jobferry_host" ] || return 1
+    read -r jobferry_boot jobferry_of jobferry_dot <"$jobferry_state/boot.$jobferry_host" || :
+    read -r jobferry_this </proc/sys/kernel/random/boot_id || :
+    # it may have been started anew since
+    [ "${jobferry_of-} ${jobferry_dot-}" = "${jobferry_this-} ." ] || jobferry_boot=
+    [ -n "$jobferry_boot" ]
+}
+
+# jobferry_note_boot: note when this machine began, as seen now, for the other tasks of an array
+jobferry_note_boot() {
+    # the half of a second that is missing on average
+    jobferry_boot=$((jobferry_now * 100 + 50 - jobferry_up))
+    [ "$jobferry_task" != job ] && [ -r /proc/sys/kernel/random/boot_id ] || return 0
+    read -r jobferry_this </proc/sys/kernel/random/boot_id || return 0
+    printf '%s %s .\n' "$jobferry_boot" "$jobferry_this" >"$jobferry_state/boot.$jobferry_host"
 }
 
 # jobferry_start: start what the job is, in a shell of its own if it has lines of its own or needs a login shell
 jobferry_start() {
     if command -v jobferry_words >/dev/null 2>&1; then
         # there are no start-up files in which it could end
-        jobferry_awaited=
+        jobferry_through_shell=
         (jobferry_enter "$jobferry_task" && jobferry_words jobferry_detach) </dev/null &
         jobferry_body=$!
         return 0
     fi
-    jobferry_awaited=$jobferry_task.begun
+    jobferry_through_shell=1
     command -v "${jobferry_shell%% *}" >/dev/null 2>&1 || jobferry_shell=/bin/sh
     # shellcheck disable=SC2086
     jobferry_detach $jobferry_shell "$jobferry_folder/$jobferry_script" "$jobferry_folder" body "$jobferry_task" \
@@ -186,7 +256,7 @@ jobferry_start() {
 # jobferry_done_already: what is done is not done twice; what was stopped from outside and started again is not done
 jobferry_done_already() {
     jobferry_file=$jobferry_state/$jobferry_task.finished
-    [ -f "$jobferry_file" ] || return 0
+    [ -s "$jobferry_file" ] || return 0
     if [ "$jobferry_restarts" -gt 0 ] && grep -q -e ' stopped=[A-Z]' -e ' warned=1' "$jobferry_file"; then
         mv "$jobferry_file" "$jobferry_file.$((jobferry_restarts - 1))"
         return 0
@@ -208,25 +278,6 @@ jobferry_detach() {
         jf_setsid "$@"
     fi
     exec "$@"
-}
-
-# jobferry_await PID: wait for a child through any number of signals; its status is in jobferry_status
-jobferry_await() {
-    jobferry_status=127
-    while :; do
-        wait "$1"
-        jobferry_waited=$?
-        # a child that this shell has forgotten; another process may have its number by now
-        [ "$jobferry_waited" -ne 127 ] || break
-        jobferry_status=$jobferry_waited
-        # only a trap makes wait return early, and then with more than 128
-        [ "$jobferry_status" -gt 128 ] || break
-        kill -0 "$1" 2>/dev/null || break
-    done
-    # it may have ended between the two; a shell that collected it by itself still knows how, the others say 127
-    wait "$1" 2>/dev/null
-    set -- "$1" "$?"
-    [ "$2" -eq 127 ] || jobferry_status=$2
 }
 
 # jobferry_forward SIGNAL: pass a signal on, and remember one that means to end the job
@@ -256,11 +307,11 @@ jobferry_end() {
         jobferry_no_timers
         jobferry_tree KILL
     fi
-    jobferry_now
+    jobferry_tell_time
     jobferry_ended=$jobferry_now
     jobferry_cause=
     [ ! -f "$jobferry_state/$jobferry_task.overtime" ] || jobferry_cause=TIMEOUT
-    if [ -n "$jobferry_awaited" ] && [ ! -f "$jobferry_state/$jobferry_awaited" ] && [ -z "$jobferry_stopped" ]; then
+    if [ -n "$jobferry_through_shell" ] && [ -z "$jobferry_stopped" ] && ! jobferry_has_begun; then
         # the shell ended before the first line, in a start-up file of its own
         jobferry_cause=LAUNCH
         [ "$jobferry_status" -ne 0 ] || jobferry_status=125
@@ -279,12 +330,20 @@ jobferry_end() {
     fi
     jobferry_count_used
     set --
-    for jobferry_file in begun overtime again times; do
+    for jobferry_file in overtime again times; do
         [ ! -f "$jobferry_state/$jobferry_task.$jobferry_file" ] ||
             set -- "$@" "$jobferry_state/$jobferry_task.$jobferry_file"
     done
     [ $# -eq 0 ] || rm -f "$@"
     jobferry_finish "$jobferry_status" "$jobferry_stopped" "$jobferry_cause"
+}
+
+# jobferry_has_begun: whether the shell has come to the job's own lines, see `body` above
+jobferry_has_begun() {
+    jobferry_line=
+    { IFS= read -r jobferry_line && read -r _ && return 0; } <"$jobferry_state/$jobferry_task.started"
+    # where there is no room for the record of the beginning, there is none for that word either
+    case $jobferry_line in *' .') return 1 ;; esac
 }
 
 # jobferry_count_used: tell in jobferry_used how much processor time the job has used, as user,system
@@ -307,10 +366,10 @@ jobferry_count_used() {
 jobferry_finish() {
     [ -z "${jobferry_called-}" ] || jobferry_again "$1" "$2"
     jobferry_file=$jobferry_state/$jobferry_task.finished
-    # aside, then renamed: others go on as soon as it is there
+    # in one piece, so that none of it is there or all; or else there is to be nothing: a full disk takes pieces
     jobferry_record finished "started=$jobferry_began ended=$jobferry_ended status=$1 stopped=$2 cause=$3 \
 oom=${jobferry_ooms-0} used=${jobferry_used-} warned=${jobferry_warned-} outputs=${jobferry_listed-}" \
-        >"$jobferry_file.new" && mv "$jobferry_file.new" "$jobferry_file"
+        >"$jobferry_file" || true >"$jobferry_file"
     exit "$1"
 }
 
@@ -336,7 +395,8 @@ jobferry_again() {
 # jobferry_never STOPPED CAUSE: end without having begun
 jobferry_never() {
     jobferry_began=
-    jobferry_ended=$(date +%s)
+    jobferry_tell_time
+    jobferry_ended=$jobferry_now
     jobferry_finish 143 "$1" "$2"
 }
 
@@ -353,29 +413,10 @@ jobferry_oom_kills() {
         case $jobferry_path in */job_*) ;; *) continue ;; esac
         for jobferry_level in "$jobferry_file" "${jobferry_file%/*/*}/${jobferry_file##*/}"; do
             [ -r "$jobferry_level" ] || continue
-            jobferry_kills=$(sed -n 's/^oom_kill //p' "$jobferry_level")
-            [ "${jobferry_kills:-0}" -le "$jobferry_counted" ] || jobferry_counted=$jobferry_kills
+            while read -r jobferry_word jobferry_kills; do
+                [ "$jobferry_word" = oom_kill ] || continue
+                [ "$jobferry_kills" -le "$jobferry_counted" ] || jobferry_counted=$jobferry_kills
+            done <"$jobferry_level"
         done
     done 2>/dev/null </proc/self/cgroup || :
-}
-
-# jobferry_run COMMAND...: run the command so that signals reach it and lines after it still run
-jobferry_run() {
-    "$@" &
-    jobferry_child=$!
-    for jobferry_signal in HUP INT QUIT USR1 USR2 TERM XCPU; do
-        # shellcheck disable=SC2064
-        trap "kill -$jobferry_signal $jobferry_child 2>/dev/null" "$jobferry_signal"
-    done
-    jobferry_await "$jobferry_child"
-    trap - HUP INT QUIT USR1 USR2 TERM XCPU
-    return "$jobferry_status"
-}
-
-# jobferry_check LINE: end the job when the setup line before it has failed
-jobferry_check() {
-    jobferry_status=$?
-    [ "$jobferry_status" -ne 0 ] || return 0
-    printf 'jobferry: a setup line failed with %s: %s\n' "$jobferry_status" "$1" >&2
-    exit "$jobferry_status"
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 # What launch.sh needs besides where there is no batch system: dependencies, arrays, time limits, whole trees of processes.
 
 # jobferry_end_tree SIGNAL: end all processes of this task, and after some seconds without mercy
@@ -50,12 +50,12 @@ jobferry_wait_for() {
         jobferry_kind=${jobferry_other%%:*}
         jf_split "${jobferry_other#*:}"
         jobferry_other_record=$(jobferry_last_run "$jobferry_folder/../$jf_job")/job.finished
-        until [ -f "$jobferry_other_record" ]; do
+        until [ -s "$jobferry_other_record" ]; do
             if [ -f "$jobferry_cancel" ]; then
                 jobferry_never TERM ''
             fi
             if [ "$jf_host" = "$jobferry_host" ] && [ "$(jf_start_time "$jf_pid")" != "$jf_began" ] &&
-                [ ! -f "$jobferry_other_record" ]; then
+                [ ! -s "$jobferry_other_record" ]; then
                 # it died without a word: its end was no success
                 [ "$jobferry_kind" = afterok ] && jobferry_never '' DEPENDENCY
                 break
@@ -83,7 +83,8 @@ jobferry_last_run() {
 
 # jobferry_array: run the tasks of an array, so many at a time, and write down how the whole ended
 jobferry_array() {
-    jobferry_began=$(date +%s)
+    jobferry_tell_time
+    jobferry_began=$jobferry_now
     jobferry_slots=$jobferry_state/slots.$$
     mkfifo "$jobferry_slots" && exec 9<>"$jobferry_slots" && rm -f "$jobferry_slots" || exit 125
     jobferry_free=${jobferry_limit-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)}
@@ -112,9 +113,10 @@ jobferry_array() {
     for jobferry_pid in $jobferry_tasks; do
         jobferry_await "$jobferry_pid"
     done
-    jobferry_ended=$(date +%s)
+    jobferry_tell_time
+    jobferry_ended=$jobferry_now
     for jobferry_next in ${jobferry_launched-}; do
-        [ ! -f "$jobferry_state/$jobferry_next.finished" ] || continue
+        [ ! -s "$jobferry_state/$jobferry_next.finished" ] || continue
         # its launch script was killed: that is no success, and what it started ends with it
         jf_orphans "$JOBFERRY_JOB:$jobferry_next" KILL
         jobferry_worst=137
@@ -131,7 +133,7 @@ jobferry_array() {
 jobferry_stop_tasks() {
     for jobferry_file in "$jobferry_state"/*.started; do
         [ -f "$jobferry_file" ] || continue
-        [ ! -f "${jobferry_file%.started}.finished" ] || continue
+        [ ! -s "${jobferry_file%.started}.finished" ] || continue
         jobferry_native_task=$(sed -n 's/.* pid=\([0-9]*\) .*/\1/p' "$jobferry_file")
         [ -z "$jobferry_native_task" ] || kill -TERM "$jobferry_native_task" 2>/dev/null
     done

@@ -256,7 +256,7 @@ jf_records() {
 
 # jf_record_of TASK: print the record of a task's end, or else of its beginning
 jf_record_of() {
-    if [ -f "$jf_state/$1.finished" ]; then
+    if [ -s "$jf_state/$1.finished" ]; then
         jf_print_record "$jf_state/$1.finished"
     elif [ -f "$jf_state/$1.started" ]; then
         jf_print_record "$jf_state/$1.started"
@@ -294,7 +294,7 @@ jf_news() {
 }
 
 jf_lacks() {
-    [ ! -f "$jf_state/$2.$1" ]
+    [ ! -s "$jf_state/$2.$1" ]
 }
 
 # jf_grown FILE SIZE: whether a log is longer than SIZE

@@ -48,7 +48,6 @@ def launch_script(
         "",
         *_settings(spec, job_id, machine, scheduler, submission),
         f'. "$jobferry_folder/{LAUNCHER}"',
-        'jobferry_begin "$@"',
         "",
         *_own_lines(spec, machine),
     ]
