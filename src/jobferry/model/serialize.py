@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,8 +57,11 @@ def status_to_json(status: JobStatus) -> str:
     return json.dumps(STATUS.write(status), separators=(",", ":"))
 
 
+@lru_cache(maxsize=1 << 14)
 def status_from_json(text: str) -> JobStatus:
-    """Read what is known of one job or task.
+    """Read what is known of one job or task; what was read lately is given again.
+
+    Whoever waits for a large array reads it at every look, and few of its tasks have changed since the last.
 
     Raises:
         StoreError: not a status.

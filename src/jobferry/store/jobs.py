@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
@@ -125,7 +125,7 @@ class Store:
                 if not connection.execute("SELECT 1 FROM jobs WHERE id = ?", (record.id,)).fetchone():
                     raise _not_found(record.id)
                 raise Conflict("the job was changed by another process meanwhile", job_id=record.id)
-            _put_changed_tasks(connection, record)
+            _put_changed_tasks(connection, _stored_tasks(connection, record.id), record)
         return changed
 
     def update(self, id: str, change: Callable[[JobRecord], JobRecord]) -> JobRecord:
@@ -177,7 +177,7 @@ class Store:
         if changed is not found[0]:
             changed = replace(changed, revision=found[0].revision + 1)
             connection.execute(_UPDATE, _row(changed))
-            _put_changed_tasks(connection, changed)
+            _put_changed_tasks(connection, found[0].tasks, changed)
         return changed
 
     def find(self, **filters: Unpack[Filters]) -> list[JobRecord]:
@@ -263,15 +263,23 @@ def _row(record: JobRecord) -> dict[str, object]:
     }
 
 
-def _task_rows(id: str, tasks: Mapping[int, JobStatus]) -> list[tuple[str, int, str]]:
-    return [(id, task, status_to_json(status)) for task, status in tasks.items()]
+def _task_rows(id: str, tasks: Mapping[int, JobStatus]) -> Iterator[tuple[str, int, str]]:
+    return ((id, task, status_to_json(status)) for task, status in tasks.items())
 
 
-def _put_changed_tasks(connection: sqlite3.Connection, record: JobRecord) -> None:
-    stored = dict(connection.execute("SELECT task, status FROM tasks WHERE job_id = ?", (record.id,)))
-    changed = [row for row in _task_rows(record.id, record.tasks) if stored.get(row[1]) != row[2]]
-    gone = [(record.id, task) for task in stored if task not in record.tasks]
-    connection.executemany(_PUT_TASK, changed)
+def _stored_tasks(connection: sqlite3.Connection, id: str) -> dict[int, JobStatus]:
+    rows = connection.execute("SELECT task, status FROM tasks WHERE job_id = ?", (id,))
+    return {task: status_from_json(status) for task, status in rows}
+
+
+def _put_changed_tasks(
+    connection: sqlite3.Connection, old: Mapping[int, JobStatus], record: JobRecord
+) -> None:
+    # as a rule it is the very same: to compare all fields of all tasks takes its time
+    new = {task: status for task, status in record.tasks.items() if status is not old.get(task)}
+    changed = {task: status for task, status in new.items() if status != old.get(task)}
+    gone = [(record.id, task) for task in old if task not in record.tasks]
+    connection.executemany(_PUT_TASK, _task_rows(record.id, changed))
     connection.executemany("DELETE FROM tasks WHERE job_id = ? AND task = ?", gone)
 
 
