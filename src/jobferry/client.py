@@ -162,7 +162,7 @@ class Client:
 
     def waiter(self, notice: Notice | None = None, **how: int) -> Waiter:
         """Make what waits for jobs of this client; see `Waiter`."""
-        return Waiter(self.refresh, self.watch, self.is_reachable, self.clock, notice, **how)
+        return Waiter(self._lookout.refresh, self.watch, self.is_reachable, self.clock, notice, **how)
 
     def watch(self, records: Sequence[JobRecord], seconds: int) -> list[JobRecord]:
         """Wait over there for news of the records; several machines are watched in short turns."""

@@ -54,7 +54,7 @@ def apply(record: JobRecord, witnesses: Witnesses, decide: Judge, now: datetime)
 
 def _is_same(before: JobStatus, after: JobStatus) -> bool:
     # when it was looked at is not worth writing down each time
-    return replace(after, observed_at=before.observed_at) == before
+    return after is before or replace(after, observed_at=before.observed_at) == before
 
 
 def _with_writers(record: JobRecord, witnesses: Witnesses) -> JobRecord:

@@ -38,11 +38,14 @@ class Lookout:
         self._machine_of = machine_of
         self._delivery = delivery
 
-    def refresh(self, records: Iterable[JobRecord], *, force: bool = False) -> list[JobRecord]:
+    def refresh(
+        self, records: Iterable[JobRecord], *, force: bool = False, seen: bool = False
+    ) -> list[JobRecord]:
         """Look at jobs; the batch system is asked when its time has come, or forced.
 
         When it is asked, it is asked about all unfinished jobs there, whoever submitted them: one process
-        asks for all. What waits here or was left half submitted is gone on with.
+        asks for all. What waits here or was left half submitted is gone on with. Records that have just been
+        `seen` are read again only when the batch system is asked.
 
         Raises:
             TransportError: a machine was not reached; what was known stays.
@@ -51,7 +54,7 @@ class Lookout:
         current = self._as_stored(records)
         for opened, mine in self.by_machine(unfinished_of(current.values())).items():
             try:
-                looked_at = self._look(opened, mine, force=force)
+                looked_at = self._look(opened, mine, force=force, seen=seen)
             except TransportError as error:
                 self._note_trouble(opened, error)
                 raise
@@ -86,7 +89,9 @@ class Lookout:
             groups.setdefault(self._machine_of(record), []).append(record)
         return groups
 
-    def _look(self, opened: OpenMachine, mine: Sequence[JobRecord], *, force: bool) -> Iterable[JobRecord]:
+    def _look(
+        self, opened: OpenMachine, mine: Sequence[JobRecord], *, force: bool, seen: bool
+    ) -> Iterable[JobRecord]:
         poller = Poller(opened, self._store, self._clock)
         may_ask = poller.claim() or force
         current = {record.id: record for record in (self._all_of(opened) if may_ask else ())}
@@ -95,7 +100,8 @@ class Lookout:
         left = [record for record in unfinished_of(current.values()) if _is_left(record, now)]
         delivery = self._delivery(opened)
         current.update(self._cancelled(opened, find_out(delivery, left, look_up=may_ask) if left else ()))
-        current.update({r.id: r for r in poller.poll(list(current.values()), ask_queue=may_ask)})
+        if may_ask or not seen:
+            current.update({r.id: r for r in poller.poll(list(current.values()), ask_queue=may_ask)})
         # last: what has just ended makes room, and what has just failed may be tried again
         left = [record for record in unfinished_of(current.values()) if _is_left(record, now)]
         current.update(self._cancelled(opened, send_left(delivery, left, may_try=may_ask) if left else ()))

@@ -73,12 +73,11 @@ def _needs_cause(finished: Finished | None) -> bool:
 
 def _of_this_run(status: JobStatus, evidence: Evidence) -> Evidence:
     """Leave out the records of runs before the batch system put the job back into the queue."""
-    finished, started = evidence.finished, evidence.started
-    if finished is not None and finished.restarts < status.restarts:
-        finished = None
-    if started is not None and started.restarts < status.restarts:
-        started = None
-    return replace(evidence, finished=finished, started=started)
+    if evidence.finished is not None and evidence.finished.restarts < status.restarts:
+        evidence = replace(evidence, finished=None)
+    if evidence.started is not None and evidence.started.restarts < status.restarts:
+        evidence = replace(evidence, started=None)
+    return evidence
 
 
 def _word(queue: Observation | None, history: Observation | None) -> Observation | None:

@@ -6,6 +6,7 @@ import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from jobferry.clock import Clock
 from jobferry.errors import CommandTimeout, TransportError, WaitTimeout
@@ -15,7 +16,13 @@ from jobferry.verdict import FINISHING
 
 logger = logging.getLogger(__name__)
 
-Look = Callable[[Sequence[JobRecord]], list[JobRecord]]
+
+class Look(Protocol):
+    """Asks the machines as often as they may be asked; see `Lookout.refresh`."""
+
+    def __call__(self, records: Sequence[JobRecord], *, seen: bool = False) -> list[JobRecord]: ...
+
+
 Notice = Callable[[str], None]
 OnChange = Callable[[JobRecord], None]
 
@@ -124,11 +131,12 @@ class Waiter:
         except CommandTimeout as error:
             # the batch system may still be asked, and is when its time has come
             logger.debug("%s", error)
-        if list(before) == list(records):
+        has_news = list(before) != list(records)
+        if not has_news:
             # a wait over there that comes back early and brings nothing must not become a rush of them
             early = seconds - (self._clock.monotonic() - began)
             self._clock.sleep(_within(max(0.0, early), left))
-        return self._refresh(records)
+        return self._refresh(records, seen=has_news)
 
     def _pause(self, error: TransportError, left: float | None) -> None:
         if self._told is None:
