@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import sys
-import types
-from _pickle import Unpickler as _Unpickler
-from _pickle import UnpicklingError
+
+from . import lean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import types
     from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
 
     Buffer = Union[bytes, bytearray, memoryview]
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PICKLE_MODULES = ("cloudpickle", "cloudpickle.cloudpickle", "cloudpickle.cloudpickle_fast")
 
 
-class Unpickler(_Unpickler):
+class Unpickler(lean.Unpickler):
     """Reads pickles whose references stand for results of other jobs."""
 
     def __init__(self, parts: Sequence[Buffer], resolve: Optional[Resolve] = None) -> None:
@@ -38,17 +38,20 @@ class Unpickler(_Unpickler):
     def persistent_load(self, reference: Any) -> Any:
         """Find what a reference stands for."""
         if self._resolve is None:
-            raise UnpicklingError("a reference to another job's result, which cannot be looked up here")
+            raise lean.UnpicklingError("a reference to another job's result, which cannot be looked up here")
         return self._resolve(reference)
 
 
 # The names that cloudpickle 3 gives what makes a function again. To import all of cloudpickle takes three
 # times as long as starting Python does, and a plain function needs no more of it than this.
+# types, which has names for them, takes its time, too
+_FUNCTION: Any = type(lambda: None)
+_CODE: Any = type((lambda: None).__code__)
 
 
 def _make_function(code: Any, namespace: Dict[str, Any], name: Any, defaults: Any, closure: Any) -> Any:
     namespace["__builtins__"] = __builtins__
-    return types.FunctionType(code, namespace, name, defaults, closure)
+    return _FUNCTION(code, namespace, name, defaults, closure)
 
 
 def _set_function(function: Any, state: Tuple[Dict[str, Any], Dict[str, Any]]) -> None:
@@ -77,8 +80,8 @@ def _import(name: str) -> types.ModuleType:
 _REBUILD: Mapping[str, Any] = {
     "_make_function": _make_function,
     "_function_setstate": _set_function,
-    "_make_empty_cell": types.CellType,
-    "_builtin_type": lambda name: getattr(types, name),
+    "_make_empty_cell": lambda: _import("types").CellType(),
+    "_builtin_type": lambda name: _CODE if name == "CodeType" else getattr(_import("types"), name),
     "subimport": _import,
 }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from _pickle import PickleBuffer, Pickler
+
+from . import lean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def dump_whole(value: Any) -> bytes:
 
 def _by_either(write: Callable[[Any], T]) -> T:
     try:
-        return write(Pickler)
+        return write(lean.Pickler)
     except Exception:
         import cloudpickle
 
@@ -66,7 +67,7 @@ def _by_either(write: Callable[[Any], T]) -> T:
 
 
 def _dump(value: Any, pickler: Any) -> List[Buffer]:
-    buffers: List[PickleBuffer] = []
+    buffers: List[lean.PickleBuffer] = []
     stream = io.BytesIO()
     pickler(stream, protocol=5, buffer_callback=buffers.append).dump(value)
     return [stream.getbuffer(), *(buffer.raw() for buffer in buffers)]
