@@ -85,7 +85,7 @@ class Machine(MachineDescription):
         force: bool = False,
         **options: Any,
     ) -> Sweep:
-        """Run a function, or a command with ``{name}`` in it, over many sets of parameters: an array.
+        """Run a function, or a command or shell line with ``{name}``, over many sets of parameters: an array.
 
         With a name it is the same sweep in any process: nothing runs twice, and new parameters only add.
 

@@ -228,6 +228,21 @@ def test_sweep_on_another_python(here: Machine, minor: str) -> None:
     assert [2, 4, 6] == other.sweep(multiply, jf.grid(a=[1, 2, 3], b=2), tasks_per_job=2).results(60)
 
 
+@pytest.mark.parametrize("chunk", [1, 2])
+def test_text_is_a_shell_line_with_quoted_parameters(here: Machine, chunk: int) -> None:
+    line = 'set -- {word}; echo "$#${{NONE}}" | tr -d "\\n"; echo ":$1"'
+
+    sweep = here.sweep(line, jf.grid(word=["a b; exit 3", "$HOME 'x'\n"]), tasks_per_job=chunk)
+
+    assert ["1:a b; exit 3\n", "1:$HOME 'x'\n\n"] == sweep.results()
+
+
+def test_empty_commands_are_refused(here: Machine) -> None:
+    for nothing in ("", " ", [], [""]):
+        with pytest.raises(SpecError, match="no command"):
+            here.sweep(nothing, [{"a": 1}])
+
+
 def test_commands_are_swept(here: Machine) -> None:
     words = ["sh", "-c", 'printf "%s|" "$@"; test {n} != 2', "-", "{n}", "two words\nand a line", "{{n}}"]
 

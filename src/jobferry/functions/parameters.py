@@ -14,6 +14,7 @@ from jobferry.functions.arguments import name_of, signature_of
 from jobferry.functions.fingerprint import of_value
 from jobferry.functions.pickling import is_plain
 from jobferry.model.suggest import did_you_mean
+from jobferry.render.shell import quote
 
 Params = Mapping[str, Any]
 
@@ -132,8 +133,11 @@ def label_of(params: Params) -> str:
     return f"{label[: _LONGEST_LABEL - 9]}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
 
 
-def fill(text: str, params: Params) -> str:
+def fill(text: str, params: Params, *, quoted: bool = False) -> str:
     """Put parameters in the place of ``{name}`` or ``{name:.3f}``; ``{{name}}`` stays as ``{name}``.
+
+    Args:
+        quoted: put each as one word of a shell line.
 
     Raises:
         SpecError: a name that is no parameter.
@@ -150,9 +154,10 @@ def fill(text: str, params: Params) -> str:
                 hint=f"known are {known}; for a plain brace write {{{{{name}}}}}",
             )
         try:
-            return format(params[name], (match[3] or ":")[1:])
+            written = format(params[name], (match[3] or ":")[1:])
         except (ValueError, TypeError) as error:
             raise SpecError(f"{match[0]} does not fit {params[name]!r}: {error}") from error
+        return quote(written) if quoted else written
 
     return _FIELD.sub(put, text)
 

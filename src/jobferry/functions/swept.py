@@ -36,6 +36,8 @@ class SweptWork:
     """What a sweep runs: a function, or a command with ``{name}`` for its parameters.
 
     Attributes:
+        words: the command; where it is a line for the shell, that and what runs it.
+        is_line: whether it is such a line, in which parameters are quoted.
         fixed: arguments that are the same for all tasks.
         options: options of its jobs.
         chunk: how many tasks share one element of an array.
@@ -44,6 +46,7 @@ class SweptWork:
 
     function: Callable[..., object] | None = None
     words: tuple[str, ...] = ()
+    is_line: bool = False
     fixed: Params = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     chunk: int = 1
@@ -52,14 +55,16 @@ class SweptWork:
     @property
     def title(self) -> str:
         """What it runs, in words."""
-        return name_of(self.function) if self.function is not None else " ".join(self.words)
+        return (
+            name_of(self.function) if self.function is not None else " ".join(self.words[2 * self.is_line :])
+        )
 
     def digest(self) -> str:
         """Name what it runs: another text of the function, or of what that uses, has another name."""
         if self.function is not None:
             with own_by_value():
                 return of_function(self.function)
-        return hashlib.sha256(json.dumps(self.words).encode()).hexdigest()[:32]
+        return hashlib.sha256(json.dumps([*self.words, *[None] * self.is_line]).encode()).hexdigest()[:32]
 
     def checker(self) -> Checker:
         """Make what looks parameters over."""
@@ -82,14 +87,16 @@ class SweptWork:
             calls = [self._call(each) for each in params]
             draft = draft_calls(client, machine, calls, options, chunk=self.chunk, shared=shared)
             return draft if self.function is not None else _of_commands(draft)
-        commands = ([fill(word, each) for word in self.words] for each in params)
-        script = script_of(commands, folders=shared is not None, shared=shared or ())
+        script = script_of(map(self._filled, params), folders=shared is not None, shared=shared or ())
         return client.draft(machine, script, options)
 
     def _call(self, params: Params) -> tuple[Callable[..., object], Sequence[Any], Params]:
         if self.function is not None:
             return self.function, (), params
-        return run_words, ([fill(word, params) for word in self.words],), {}
+        return run_words, (self._filled(params),), {}
+
+    def _filled(self, params: Params) -> list[str]:
+        return [fill(word, params, quoted=self.is_line) for word in self.words]
 
     def _templates(self) -> list[str]:
         return [str(text) for key in ("inputs", "outputs") for text in _texts(self.options.get(key))]
@@ -146,7 +153,11 @@ def read_work(work: Work, options: Mapping[str, Any], *, chunk: int, limit: int 
                 f"unknown option of a sweep: {name}{did_you_mean(name, [*OPTIONS, *known])}",
                 hint="parameters are in the list of dicts; see jobferry.grid and jobferry.zipped",
             )
-    words = () if callable(work) else tuple(map(str, [work] if isinstance(work, str) else work))
-    if function is None and not words:
+    how: dict[str, Any] = {"fixed": fixed, "options": rest, "chunk": chunk, "limit": limit}
+    if callable(work):
+        return SweptWork(function=work, **how)
+    if not any(word.strip() for word in ([work] if isinstance(work, str) else map(str, work))):
         raise SpecError("there is no command", hint="put it after `--`")
-    return SweptWork(function=function, words=words, fixed=fixed, options=rest, chunk=chunk, limit=limit)
+    if isinstance(work, str):
+        return SweptWork(words=("sh", "-c", work), is_line=True, **how)
+    return SweptWork(words=tuple(map(str, work)), **how)
