@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
+import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unittest import mock
 
 import jobferry as jf
-from benchmarks.bed import Bed, Far
+from benchmarks.bed import Bed
 from benchmarks.measure import Comparison, Figure, Result, in_turn
 
-TASKS, MANY = 300, 10_000
+TASKS, MANY = 1_000, 10_000
+_PYTHON = "/usr/bin/python3"
+_IN_MEMORY = Path("/dev/shm")
 ADDED = 100_000
-RUNS = 3
+RUNS = 2
 _ADD = """
     import os, resource, tempfile, time
     os.environ["JOBFERRY_STORE"] = tempfile.mkdtemp() + "/jobs.db"
@@ -34,29 +41,53 @@ def seven_times(number: int) -> int:
 
 
 def sweep(bed: Bed, rtt: int, runs: int) -> Iterator[Result]:
-    """Tasks of an array, one an element and many in few, beside a bare array of the same work."""
+    """Tasks of an array, one an element and many in few, beside a bare array of the same work.
+
+    Over ssh, where each task has a login shell, and on the cluster itself, where it has none. There also with
+    the folders of jobs in memory: what a file costs differs much from one file system to another.
+    """
     if rtt:
         return
-    far = bed.far(rtt)
-    turns = min(runs, RUNS)
+    far, turns = bed.far(rtt), min(runs, RUNS)
+    yield from _beside_bare(far.machine, far.bare, far.root, "over ssh", turns)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.dict(os.environ, bed.slurm.environment))
+        for where, parent in (("on the cluster", bed.slurm.work), ("in memory there", _IN_MEMORY)):
+            if not os.access(parent, os.W_OK):
+                continue
+            root = stack.enter_context(tempfile.TemporaryDirectory(prefix="jf-bench-", dir=parent))
+            machine = jf.Machine(client=far.client, name="here", scheduler="slurm", root=root, python=_PYTHON)
+            yield from _beside_bare(machine, _locally, root, where, turns)
+
+
+def _locally(command: str) -> str:
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def _beside_bare(
+    machine: jf.Machine, run: Callable[[str], str], root: str, where: str, turns: int
+) -> Iterator[Result]:
+    run(f"mkdir -p {root}/bare")
 
     def bare() -> None:
-        code = "print(7 * 1)"
-        wrap = f"exec python3 -c '{code}'"
-        options = f"--parsable -o /dev/null -p debug --array=0-{TASKS - 1}"
-        native_id = far.bare(f'sbatch {options} --wrap "{wrap}"').strip()
-        far.bare(f"while squeue -h -j {native_id} | grep -q .; do sleep 0.2; done")
+        wrap = f"exec {_PYTHON} -c 'print(7 * 1)'"
+        # what it prints is its result, and is kept
+        options = f"--parsable -o {root}/bare/%a -p debug --array=0-{TASKS - 1}"
+        native_id = run(f'sbatch {options} --wrap "{wrap}"').strip()
+        run(f"while squeue -h -j {native_id} | grep -q .; do sleep 0.2; done")
 
-    singles, arrays = in_turn(turns, lambda: _swept(far, TASKS), bare)
     beside = f"sbatch --array of {TASKS} python3 -c"
-    yield _comparison(f"sweep, {TASKS} tasks, one an element", beside, singles, arrays, aim=1.2)
-    chunks, arrays = in_turn(turns, lambda: _swept(far, MANY, tasks_per_job=MANY // 16), bare)
-    yield _comparison(f"sweep, {MANY} tasks in 16 elements", beside, chunks, arrays, aim=1.0)
+    singles, chunks, arrays = in_turn(
+        turns, lambda: _swept(machine, TASKS), lambda: _swept(machine, MANY, tasks_per_job=MANY // 16), bare
+    )
+    yield _comparison(f"sweep {where}, {TASKS} tasks, one an element", beside, singles, arrays, aim=1.2)
+    yield _comparison(f"sweep {where}, {MANY} tasks in 16 elements", beside, chunks, arrays, aim=1.0)
 
 
-def _swept(far: Far, count: int, tasks_per_job: int = 1) -> None:
+def _swept(machine: jf.Machine, count: int, tasks_per_job: int = 1) -> None:
     points = jf.grid(number=range(count))
-    found = far.machine.sweep(seven_times, points, partition="debug", tasks_per_job=tasks_per_job)
+    found = machine.sweep(seven_times, points, partition="debug", tasks_per_job=tasks_per_job)
     assert [7 * number for number in range(count)] == found.results()
 
 

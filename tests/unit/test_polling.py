@@ -16,7 +16,8 @@ from jobferry.model.submission import Submission
 from jobferry.questions import news_calls, record_calls
 from jobferry.render.records import Records, parse_records
 from jobferry.schedulers.base import Observation
-from jobferry.verdict import judge
+from jobferry.verdict import FINISHING, judge
+from jobferry.watch import ending_pause
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 JOB = JobRecord(
@@ -128,3 +129,13 @@ def test_parts_of_an_array_are_told_apart() -> None:
     found = said_of(array, said)
 
     assert {0: COMPLETED, 1: RUNNING, 2: RUNNING, 3: COMPLETED} == found
+
+
+def test_large_arrays_are_looked_at_less_often() -> None:
+    def going_on(count: int) -> JobRecord:
+        running = {task: JobStatus(state=JobState.RUNNING) for task in range(count)}
+        return replace(ARRAY, tasks={**running, count: JobStatus(state=JobState.COMPLETED)})
+
+    assert ending_pause([JOB, going_on(10)]) == FINISHING.total_seconds()
+    assert ending_pause([going_on(500), going_on(500)]) == 2.0
+    assert ending_pause([going_on(9_999)]) == 5.0
