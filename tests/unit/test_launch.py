@@ -180,10 +180,31 @@ def test_a_task_of_an_array_takes_one_process_besides_its_own(make: Make) -> Non
     assert timedelta(0) <= second.started_at - first.started_at < timedelta(seconds=30)
 
 
+def other_boot(up: int, boot_id: str) -> str:
+    return f"4200 {up} 00000000-0000-0000-0000-000000000000 .\n"
+
+
+def an_hour_ago(up: int, boot_id: str) -> str:
+    return f"4200 {up - 360_000} {boot_id} .\n"
+
+
+def later_than_now(up: int, boot_id: str) -> str:
+    return f"4200 {up + 6_000_000} {boot_id} .\n"
+
+
+def half_written(up: int, boot_id: str) -> str:
+    return f"4200 {up} {boot_id}"
+
+
 @needs_proc
-def test_when_another_boot_began_is_not_believed(make: Make) -> None:
+@pytest.mark.parametrize("noted", [other_boot, an_hour_ago, later_than_now, half_written])
+def test_old_note_of_when_the_machine_began_is_not_believed(
+    make: Make, noted: Callable[[int, str], str]
+) -> None:
     launch = make(JobSpec(command=("true",), array=parse_array("0-1")), scheduler=Slurm())
-    (launch.state / "boot.n1").write_text("4200 00000000-0000-0000-0000-000000000000 .\n")
+    up = round(100 * float(Path("/proc/uptime").read_text().split()[0]))
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    (launch.state / "boot.n1").write_text(noted(up, boot_id))
 
     variables = slurm(ARRAY_JOB_ID=7, JOB_ID=8, ARRAY_TASK_ID=0)
     assert launch.run(environment={**variables, "SLURMD_NODENAME": "n1"}) == 0

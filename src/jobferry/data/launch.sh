@@ -216,15 +216,18 @@ jobferry_tell_uptime() {
 }
 
 # jobferry_tell_boot: tell in jobferry_boot when this machine began, in hundredths of a second; fail if no task of
-# this job has noted it
+# this job has noted it within an hour: its clock may have been set since, or it was started anew
 jobferry_tell_boot() {
     [ -z "${jobferry_boot-}" ] || return 0
     [ -f "$jobferry_state/boot.$jobferry_host" ] || return 1
-    read -r jobferry_boot jobferry_of jobferry_dot <"$jobferry_state/boot.$jobferry_host" || :
+    read -r jobferry_boot jobferry_noted jobferry_of jobferry_dot <"$jobferry_state/boot.$jobferry_host" || :
     read -r jobferry_this </proc/sys/kernel/random/boot_id || :
-    # it may have been started anew since
-    [ "${jobferry_of-} ${jobferry_dot-}" = "${jobferry_this-} ." ] || jobferry_boot=
-    [ -n "$jobferry_boot" ]
+    if [ "${jobferry_of-} ${jobferry_dot-}" = "${jobferry_this-} ." ] &&
+        [ "$jobferry_noted" -le "$jobferry_up" ] && [ $((jobferry_up - jobferry_noted)) -lt 360000 ]; then
+        return 0
+    fi
+    jobferry_boot=
+    return 1
 }
 
 # jobferry_note_boot: note when this machine began, as seen now, for the other tasks of an array
@@ -233,7 +236,7 @@ jobferry_note_boot() {
     jobferry_boot=$((jobferry_now * 100 + 50 - jobferry_up))
     [ "$jobferry_task" != job ] && [ -r /proc/sys/kernel/random/boot_id ] || return 0
     read -r jobferry_this </proc/sys/kernel/random/boot_id || return 0
-    printf '%s %s .\n' "$jobferry_boot" "$jobferry_this" >"$jobferry_state/boot.$jobferry_host"
+    printf '%s %s %s .\n' "$jobferry_boot" "$jobferry_up" "$jobferry_this" >"$jobferry_state/boot.$jobferry_host"
 }
 
 # jobferry_start: start what the job is, in a shell of its own if it has lines of its own or needs a login shell
