@@ -141,8 +141,9 @@ class Site:
     def start_now(self, job: Job) -> None:
         """Let a job that was put back into the queue start soon, not after two minutes."""
         wait_until(self.rig.idle, limit=30, what="idle nodes")
-        # slurmd refuses a job whose credential is of the second in which that of its last run was revoked
-        self.scontrol("update", f"JobId={job.native_id}", "StartTime=now+1")
+        # slurmd refuses a job whose credential is of the second in which that of its last run was revoked,
+        # and the node is drained then; a node that was down may be told of it again when it is back
+        self.scontrol("update", f"JobId={job.native_id}", "StartTime=now+3")
 
     # -- telling
 
