@@ -11,5 +11,6 @@ jobferry_direct=1
 jobferry_indices=1-3
 jobferry_limit=2
 . "$jobferry_folder/launcher.sh"
+[ "${1-}" = body ] || exit 125
 
 exec true

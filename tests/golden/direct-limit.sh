@@ -14,5 +14,6 @@ jobferry_seconds=3600
 jobferry_warning=USR2
 jobferry_warn_before=3300
 . "$jobferry_folder/launcher.sh"
+[ "${1-}" = body ] || exit 125
 
 exec sleep 60

@@ -10,6 +10,7 @@ jobferry_direct=1
 jobferry_directory="${SCRATCH:?}/my project"
 jobferry_outputs() { jf_manifest *.o; }
 . "$jobferry_folder/launcher.sh"
+[ "${1-}" = body ] || exit 125
 
 module load gcc
 jobferry_check 'module load gcc'

@@ -8,6 +8,7 @@ jobferry_script=launch.direct
 jobferry_shell='bash -l'
 jobferry_direct=1
 . "$jobferry_folder/launcher.sh"
+[ "${1-}" = body ] || exit 125
 
 module load gcc
 jobferry_check 'module load gcc'

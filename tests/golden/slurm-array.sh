@@ -14,6 +14,7 @@ jobferry_script=launch.slurm
 jobferry_shell='bash -l'
 jobferry_outputs() { jf_manifest result.* 'my logs/'*.txt; }
 . "$jobferry_folder/launcher.sh"
+[ "${1-}" = body ] || exit 125
 
 module load gcc
 jobferry_check 'module load gcc'

@@ -15,6 +15,7 @@ JOBFERRY_JOB=0123456789ab
 jobferry_script=launch.slurm
 jobferry_shell='bash -l'
 . "$jobferry_folder/launcher.sh"
+[ "${1-}" = body ] || exit 125
 
 export OMP_NUM_THREADS=2
 export GREETING='hello $USER'

@@ -11,6 +11,7 @@ JOBFERRY_JOB=0123456789ab
 jobferry_script=launch.slurm
 jobferry_shell='bash -l'
 . "$jobferry_folder/launcher.sh"
+[ "${1-}" = body ] || exit 125
 
 module load gcc
 jobferry_check 'module load gcc'

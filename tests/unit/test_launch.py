@@ -180,6 +180,15 @@ def test_a_task_of_an_array_takes_one_process_besides_its_own(make: Make) -> Non
     assert timedelta(0) <= second.started_at - first.started_at < timedelta(seconds=30)
 
 
+def test_nothing_runs_beside_a_launcher_that_does_not_begin_it(make: Make) -> None:
+    # cut short, or of another release that has placed the folder
+    launch = make(script("echo ran"))
+    (launch.folder / "launcher.sh").write_text("jobferry_begin() { :; }\n")
+
+    assert launch.run() == 125
+    assert "ran" not in launch.stdout() + launch.said()
+
+
 def other_boot(up: int, boot_id: str) -> str:
     return f"4200 {up} 00000000-0000-0000-0000-000000000000 .\n"
 

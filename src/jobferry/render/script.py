@@ -48,6 +48,8 @@ def launch_script(
         "",
         *_settings(spec, job_id, machine, scheduler, submission),
         f'. "$jobferry_folder/{LAUNCHER}"',
+        # whatever the launcher is: without it nothing runs
+        '[ "${1-}" = body ] || exit 125',
         "",
         *_own_lines(spec, machine),
     ]
