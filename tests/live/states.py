@@ -140,10 +140,7 @@ class Site:
 
     def start_now(self, job: Job) -> None:
         """Let a job that was put back into the queue start soon, not after two minutes."""
-        wait_until(self.rig.idle, limit=30, what="idle nodes")
-        # slurmd refuses a job whose credential is of the second in which that of its last run was revoked,
-        # and the node is drained then; a node that was down may be told of it again when it is back
-        self.scontrol("update", f"JobId={job.native_id}", "StartTime=now+3")
+        self.rig.start_again(str(job.native_id))
 
     # -- telling
 
@@ -180,4 +177,4 @@ class Site:
         """End what runs, and wait until the nodes are as they were."""
         self.client.close()
         self.rig.run("scancel", "-u", self.rig.layout.user)
-        wait_until(self.rig.idle, limit=30, what="idle nodes")
+        self.rig.recover()

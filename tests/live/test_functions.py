@@ -67,8 +67,7 @@ def put_back(rig: SlurmRig, native_id: str) -> None:
     """Spare the two minutes that Slurm lets pass before a job that was put back starts again."""
     wait_until(lambda: rig.job(native_id).get("Restarts") == "1", limit=90, what="put back")
     wait_until(lambda: rig.job(native_id).get("JobState") == "PENDING", limit=30, what="waiting again")
-    wait_until(rig.idle, limit=30, what="idle nodes")
-    rig.run("scontrol", "update", f"JobId={native_id}", "StartTime=now+1")
+    rig.start_again(native_id)
 
 
 def test_calls_and_chains_through_ssh(over_there: MakeMachine) -> None:

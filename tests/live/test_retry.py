@@ -87,8 +87,7 @@ def begin_at_once(site: Site, native_id: str) -> None:
     wait_until(
         lambda: site.rig.job(native_id).get("JobState") in ("PENDING", "COMPLETED"), limit=60, what="put back"
     )
-    wait_until(site.rig.idle, limit=30, what="idle nodes")
-    site.rig.run("scontrol", "update", f"JobId={native_id}", "StartTime=now+1")
+    site.rig.start_again(native_id)
 
 
 def test_lost_store_is_made_anew_from_the_command_line(site_on_slurm: Site, tmp_path: Path) -> None:

@@ -187,6 +187,14 @@ def test_drained_node_takes_no_job_until_it_is_resumed(own_rig: SlurmRig) -> Non
     wait_until(own_rig.idle, limit=10, what="idle nodes")
 
 
+def test_drained_node_is_given_back_when_the_rig_recovers(own_rig: SlurmRig) -> None:
+    own_rig.set_node(own_rig.nodes[0], "drain")
+
+    own_rig.recover()
+
+    assert own_rig.idle()
+
+
 def test_finished_job_is_purged_after_its_age() -> None:
     if reason := missing():
         pytest.skip(reason)

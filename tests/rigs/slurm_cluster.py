@@ -104,6 +104,26 @@ class SlurmCluster:
         shown = self.run("sinfo", "-h", "-N", "-p", "debug", "-o", "%t").stdout.split()
         return shown == ["idle"] * len(self.nodes)
 
+    def start_again(self, native_id: str) -> None:
+        """Let a job that was put back into the queue start soon, not after Slurm's two minutes."""
+        wait_until(self.idle, limit=30, what="idle nodes")
+        # slurmd refuses a job whose credential is of the second in which that of its last run was revoked,
+        # and the node is drained then; a node that was down may be told of it again when it is back
+        done = self.run("scontrol", "update", f"JobId={native_id}", "StartTime=now+3")
+        if done.returncode != 0:
+            raise RigError(done.stderr.strip())
+
+    def recover(self) -> None:
+        """Wait until nothing runs, and give back the nodes that Slurm has taken out of service."""
+        wait_until(self._idle_or_given_back, limit=30, what="idle nodes")
+
+    def _idle_or_given_back(self) -> bool:
+        shown = self.run("sinfo", "-h", "-N", "-p", "debug", "-o", "%N %t").stdout.splitlines()
+        for name, state in (line.split() for line in shown):
+            if state.startswith(("drain", "drng")):
+                self.set_node(name, "resume")
+        return self.idle()
+
     def freeze_controller(self) -> None:
         """Let the controller hang: a submission times out after 10 s, and runs all the same after `thaw`."""
         self._freeze("slurmctld")
