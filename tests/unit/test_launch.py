@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from jobferry.data import read
 from jobferry.model.identity import mint_ids
 from jobferry.model.machine import Machine
 from jobferry.model.spec import JobSpec, Resources, parse_array
@@ -427,6 +428,27 @@ def test_job_within_its_limit_is_not_held_up_by_it(make: Make) -> None:
 
     assert launch.run() == 5
     assert launch.records().finished[None].cause is None
+
+
+@needs_proc
+def test_limit_of_a_job_whose_launch_script_was_killed_ends_it(make: Make, started: Started) -> None:
+    launch = make(limited(2, f"echo $$ >pids; {FOREVER}"))
+    process = started(launch)
+    body = pids_in(launch.folder / "work" / "pids", 1)
+    process.kill()
+    process.wait(30)
+
+    wait_for(lambda: not any(map(is_alive, body)), "the job's end")
+
+
+def test_process_that_has_the_number_of_a_killed_launch_script_is_not_signalled(make: Make) -> None:
+    launch = make(script("true"))
+    tell = "trap 'echo told' USR1; jobferry_tell_launcher USR1; echo $?"
+    lines = f"jobferry_born=0; {tell}; jobferry_born=$(jf_start_time $$); {tell}"
+
+    done = launch.direct("eval", f"{read('launch_direct.sh')}\n{lines}")
+
+    assert "1\ntold\n0\n" == done.stdout
 
 
 def test_warning_comes_before_the_limit(make: Make) -> None:

@@ -22,6 +22,17 @@ jf_start_time() {
     fi
 }
 
+# jf_parent PID: print who began the process, or collects it now; nothing if it is gone
+jf_parent() {
+    if [ -r "/proc/$1/stat" ]; then
+        IFS= read -r jf_stat <"/proc/$1/stat" 2>/dev/null || return 1
+        jf_stat=${jf_stat##*) ? }
+        echo "${jf_stat%% *}"
+    else
+        ps -o ppid= -p "$1" 2>/dev/null | tr -d ' '
+    fi
+}
+
 # jf_setsid COMMAND...: become the command in a session of its own, which no closing terminal or link ends
 jf_setsid() {
     if command -v setsid >/dev/null 2>&1; then

@@ -29,18 +29,26 @@ jobferry_after() {
 # jobferry_timers: keep the time limit where no batch system does
 jobferry_timers() {
     [ -n "${jobferry_seconds-}" ] || return 0
+    jobferry_born=$(jf_start_time $$)
     jobferry_after "$jobferry_seconds" jobferry_overtime
-    [ -z "${jobferry_warning-}" ] || jobferry_after "$jobferry_warn_before" kill "-$jobferry_warning" $$
+    [ -z "${jobferry_warning-}" ] || jobferry_after "$jobferry_warn_before" jobferry_tell_launcher "$jobferry_warning"
 }
 
 jobferry_overtime() {
     true >"$jobferry_state/$jobferry_task.overtime"
-    kill -TERM $$
+    jobferry_tell_launcher TERM || jf_orphans "$JOBFERRY_JOB:$jobferry_task" KILL
+}
+
+# jobferry_tell_launcher SIGNAL: signal the launch script; fail if it was killed, for its number may be another's by now
+jobferry_tell_launcher() {
+    [ "$(jf_start_time $$)" = "$jobferry_born" ] && kill "-$1" $$
 }
 
 jobferry_no_timers() {
-    # shellcheck disable=SC2086
-    [ -z "${jobferry_timer_pids-}" ] || kill -TERM $jobferry_timer_pids 2>/dev/null
+    for jobferry_timer in ${jobferry_timer_pids-}; do
+        # one whose time has come is over, and has no number any more
+        [ "$(jf_parent "$jobferry_timer")" != $$ ] || kill -TERM "$jobferry_timer" 2>/dev/null
+    done
 }
 
 # jobferry_wait_for KIND:NATIVE_ID...: wait until other jobs of this machine have ended as they should
@@ -135,6 +143,10 @@ jobferry_stop_tasks() {
         [ -f "$jobferry_file" ] || continue
         [ ! -s "${jobferry_file%.started}.finished" ] || continue
         jobferry_native_task=$(sed -n 's/.* pid=\([0-9]*\) .*/\1/p' "$jobferry_file")
-        [ -z "$jobferry_native_task" ] || kill -TERM "$jobferry_native_task" 2>/dev/null
+        [ -n "$jobferry_native_task" ] || continue
+        # one that was killed has no number any more: it is ours as long as what began it is
+        case " $jobferry_tasks " in
+            *" $(jf_parent "$jobferry_native_task") "*) kill -TERM "$jobferry_native_task" 2>/dev/null ;;
+        esac
     done
 }
