@@ -6,8 +6,9 @@ WORKERS ?= 2
 
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# a module stays on one worker, so that a rig is started once a worker at most
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
+# a module stays on one worker, so that a rig is started once a worker at most; the modules with few tests, which
+# take longest, are not left for the end
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 PURE = tests/unit tests/schedulers tests/transports
 
 help:

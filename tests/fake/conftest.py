@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from jobferry import polling
 from jobferry.client import Client
 from jobferry.config import Config
 from jobferry.job_handle import Job
@@ -107,6 +108,12 @@ class Sites:
         site = Site(self._folder, self._stack.enter_context(cluster), max_jobs=max_jobs)
         self._stack.callback(site.close)
         return site
+
+
+@pytest.fixture(autouse=True)
+def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait over there takes real time, which the clock of these tests does not see."""
+    monkeypatch.setattr(polling, "WATCH_SECONDS", 2)
 
 
 @pytest.fixture
