@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         WaitTimeout,
     )
     from jobferry.far.within import Again, Delayed, again, remaining
+    from jobferry.functions.archive import backup, restore
     from jobferry.functions.executor import Executor
     from jobferry.functions.function_job import FunctionJob
     from jobferry.functions.parameters import grid, zipped
@@ -80,6 +81,7 @@ _HOMES = {
         "WaitTimeout",
     ),
     "jobferry.far.within": ("Again", "Delayed", "again", "remaining"),
+    "jobferry.functions.archive": ("backup", "restore"),
     "jobferry.functions.executor": ("Executor",),
     "jobferry.functions.function_job": ("FunctionJob",),
     "jobferry.functions.parameters": ("grid", "zipped"),
@@ -137,6 +139,7 @@ __all__ = [
     "UnknownMachine",
     "WaitTimeout",
     "again",
+    "backup",
     "grid",
     "job",
     "jobs",
@@ -144,6 +147,7 @@ __all__ = [
     "register_serialiser",
     "remaining",
     "remote",
+    "restore",
     "zipped",
 ]
 

@@ -31,13 +31,17 @@ class Sweep(Tabular):
 
     A sweep with a name is the same in every process and on every day: a task with the same parameters is not
     run twice, and new ones only add. Its tasks are in the order in which they were given.
+
+    Attributes:
+        row: what the store keeps of it beside its tasks.
+        work: what it runs, where this process has said so.
     """
 
     def __init__(self, client: Client, machine: Machine, row: SweepRow, work: SweptWork | None) -> None:
         self._client = client
         self._machine = machine
-        self._row = row
-        self._work = work
+        self.row = row
+        self.work = work
         tasks, jobs = sweep_rows.load(client, row)
         self._jobs = SweepJobs(jobs)
         self._tasks = TaskList(tasks)
@@ -45,7 +49,7 @@ class Sweep(Tabular):
     @property
     def name(self) -> str:
         """Its name on its machine."""
-        return self._row.name
+        return self.row.name
 
     @property
     def machine(self) -> Machine:
@@ -90,7 +94,7 @@ class Sweep(Tabular):
             SubmitRefused: the batch system said no.
         """
         if new := self._tasks.new:
-            sweep_rows.submit(self._client, self._machine, self._row, self._checked_work, new, self._jobs)
+            sweep_rows.submit(self._client, self._machine, self.row, self._checked_work, new, self._jobs)
         return self
 
     # -- what came of it
@@ -155,7 +159,7 @@ class Sweep(Tabular):
 
         An output whose name has parameters in it comes under that name, any other into a folder of its task.
         """
-        return sweep_files.fetch(self, Path(to), self._checked_work)
+        return sweep_files.fetch(self, Path(to), self._checked_work.outputs)
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return one dict a task: its parameters, `state`, `result` and `error`."""
@@ -192,7 +196,7 @@ class Sweep(Tabular):
         for task in chosen:
             if task.job is not None and not task.has_ended:
                 raise SpecError(f"task {task.index} has not ended", hint="cancel() the sweep first")
-        self._client.store.sweeps.remove(self._row.id, [task.key for task in chosen])
+        self._client.store.sweeps.remove(self.row.id, [task.key for task in chosen])
         self._tasks.remove(chosen)
         return self
 
@@ -203,7 +207,7 @@ class Sweep(Tabular):
             SpecError: a task has not ended.
         """
         self.refresh()
-        sweep_rows.reset(self._client, self._row, list(self._tasks), self._jobs)
+        sweep_rows.reset(self._client, self.row, list(self._tasks), self._jobs)
         return self
 
     def __repr__(self) -> str:
@@ -216,8 +220,8 @@ class Sweep(Tabular):
 
     @property
     def _checked_work(self) -> SweptWork:
-        if self._work is None:
+        if self.work is None:
             raise SpecError(
                 f"what the sweep {self.name} runs is not known here", hint="name it: sweep(f, name=...)"
             )
-        return self._work
+        return self.work

@@ -11,26 +11,27 @@ from typing import TYPE_CHECKING
 from jobferry.errors import SpecError
 from jobferry.functions.parameters import fill, has_field
 from jobferry.functions.sweep_task import SweepTask
-from jobferry.functions.swept import SweptWork
 
 if TYPE_CHECKING:
     from jobferry.functions.sweep import Sweep
 
 
-def fetch(sweep: Sweep, to: Path, work: SweptWork) -> list[Path]:
+def fetch(sweep: Sweep, to: Path, templates: Sequence[str]) -> list[Path]:
     """Bring the outputs of all tasks into a folder, and return their paths there.
+
+    Args:
+        templates: the sweep's outputs; what fits one with parameters in it needs no folder of its task.
 
     Raises:
         SpecError: the sweep names no outputs.
         TransferError: they did not arrive whole.
     """
-    given = work.options.get("outputs")
-    templates = [given] if isinstance(given, str) else list(given or ())
-    if not templates:
+    jobs = [job for job in sweep.jobs if job.record.spec.outputs]
+    if not (templates or jobs):
         raise SpecError(f"the sweep {sweep.name} names no outputs", hint="say outputs=['...'] when making it")
     found: list[Path] = []
     taken: dict[Path, SweepTask] = {}
-    for job in sweep.jobs:
+    for job in jobs:
         aside = to / f".jobferry-sweep-{job.id}"
         job.fetch(aside)
         tasks = {task.call: task for task in sweep.tasks if task.job is job}

@@ -59,6 +59,11 @@ class SweptWork:
             name_of(self.function) if self.function is not None else " ".join(self.words[2 * self.is_line :])
         )
 
+    @property
+    def outputs(self) -> list[str]:
+        """What comes home of each task, with ``{name}`` for its parameters."""
+        return [str(pattern) for pattern in _texts(self.options.get("outputs"))]
+
     def digest(self) -> str:
         """Name what it runs: another text of the function, or of what that uses, has another name."""
         if self.function is not None:
@@ -118,7 +123,7 @@ class SweptWork:
                 own = parse_input(fill(str(entry), each), base)
                 inputs.append(replace(own, destination=PurePosixPath(str(number)) / own.destination))
         options["inputs"] = inputs
-        options["outputs"] = [as_pattern(str(pattern)) for pattern in _texts(options.get("outputs"))]
+        options["outputs"] = [as_pattern(pattern) for pattern in self.outputs]
         options["task_folders"] = self.chunk
         return tuple(dict.fromkeys(shared))
 

@@ -111,6 +111,19 @@ class Sweeps:
             ).fetchall()
         return [TaskRow(position=p, key=k, params=t, job_id=j, call=c) for _, p, k, t, j, c in rows]
 
+    def take_in(self, sweep: int, tasks: Iterable[TaskRow]) -> None:
+        """Put tasks that have jobs behind the others; those that are there already are left alone."""
+        with self._database.writing() as connection:
+            last = "SELECT COALESCE(MAX(position), -1) FROM sweep_tasks WHERE sweep = ?"
+            (position,) = connection.execute(last, (sweep,)).fetchone()
+            rows = (
+                (sweep, position + number, t.key, storable(t.params), t.job_id, t.call)
+                for number, t in enumerate(tasks, 1)
+            )
+            connection.executemany(
+                f"INSERT OR IGNORE INTO sweep_tasks ({_TASK}) VALUES (?, ?, ?, ?, ?, ?)", rows
+            )
+
     def remove(self, sweep: int, keys: Iterable[str]) -> None:
         """Forget tasks of a sweep; their jobs are left alone."""
         with self._database.writing() as connection:
