@@ -52,16 +52,16 @@ class Client:
         return self._config
 
     def open(self, machine: Machine) -> OpenMachine:
-        """Return a machine with its connection; the same one each time."""
-        # a handle of the machine and its plain description are the same machine
+        """Return a machine with its connection; the same each time, for a handle or its plain description."""
         key = machine.plain()
-        if key not in self._open:
-            # a job knows which batch system was found where none was named
-            unnamed = self._open.get(replace(key, scheduler=None))
-            if unnamed is not None and unnamed.scheduler.name == key.scheduler:
-                return unnamed
-            self._open[key] = OpenMachine(key, self.store, self.clock)
-        return self._open[key]
+        if key in self._open:
+            return self._open[key]
+        # a job knows which batch system was found where none was named
+        unnamed = self._open.get(replace(key, scheduler=None))
+        if unnamed is not None and unnamed.scheduler.name == key.scheduler:
+            return unnamed
+        # of threads that come at once all get the first one's; nothing of the others' has been opened
+        return self._open.setdefault(key, OpenMachine(key, self.store, self.clock))
 
     def machine_of(self, record: JobRecord) -> OpenMachine:
         """Return the machine a job is on, as it is configured today where it still is."""
@@ -75,7 +75,7 @@ class Client:
 
     def close(self) -> None:
         """End what is held open; jobs go on."""
-        for machine in self._open.values():
+        for machine in list(self._open.values()):
             machine.connection.close()
         self._open.clear()
         self.store.close()
