@@ -2,6 +2,9 @@
 
 import sys
 
-from jobferry_far.runner import main  # type: ignore[import-not-found,unused-ignore]
+before = frozenset(sys.modules)
 
-sys.exit(main(sys.argv[1]))
+from jobferry_far.leaving import leave  # type: ignore[import-not-found,unused-ignore]  # noqa: E402
+from jobferry_far.runner import main  # type: ignore[import-not-found,unused-ignore]  # noqa: E402
+
+leave(main(sys.argv[1]), before)

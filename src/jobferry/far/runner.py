@@ -47,6 +47,7 @@ def main(folder: str) -> int:
         from . import pool
 
         code = pool.run(work, left, path)
+    work.close()
     return again.ask(base, element) if code == again.CODE else code
 
 

@@ -39,6 +39,10 @@ class Work:
         self._functions: Dict[int, Callable[..., Any]] = {}
         self._serialiser: Optional[serialisers.Serialiser] = None
 
+    def close(self) -> None:
+        """Let go of the file, which is opened again when something of it is wanted after all."""
+        self._file.close()
+
     def tasks(self, element: Optional[int]) -> range:
         """Tell which calls an element of the job's array runs; all of a job that is no array."""
         if element is None:
@@ -110,7 +114,7 @@ class Work:
         return saving.save_value(value, how, own)
 
     def _read(self, read: Callable[[CallReader], Any]) -> Any:
-        if self._owner != os.getpid():
+        if self._file.closed or self._owner != os.getpid():
             # a child shares its parent's place in an open file
             self._file = open(self._file.name, "rb")  # noqa: SIM115
             self._owner, self._reader = os.getpid(), CallReader(self._file)
