@@ -30,7 +30,7 @@ _FIRST_BACK_OFF = 1.0
 _LONGEST_BACK_OFF = 60.0
 _FINISHED_PAUSE = 5.0
 _LONGEST_ENDING_PAUSE = 5.0
-_TASKS_A_SECOND = 500
+_TASKS_A_SECOND = 250
 # a machine that wants a person is tried anew only so often: many failures in a row get an account locked
 LOGIN_AGAIN = 600.0
 _LOGIN_LOOK = 2.0

@@ -137,5 +137,5 @@ def test_large_arrays_are_looked_at_less_often() -> None:
         return replace(ARRAY, tasks={**running, count: JobStatus(state=JobState.COMPLETED)})
 
     assert ending_pause([JOB, going_on(10)]) == FINISHING.total_seconds()
-    assert ending_pause([going_on(500), going_on(500)]) == 2.0
+    assert ending_pause([going_on(500), going_on(500)]) == 4.0
     assert ending_pause([going_on(9_999)]) == 5.0
