@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -344,3 +346,17 @@ def test_retry_ends_with_an_error_when_the_batch_system_does_not_take_it(home: H
 
     assert 4 == done.returncode
     assert b"afterok cannot be met" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("setsid") is None, reason="needs setsid")
+def test_job_whose_start_is_slow_outlives_the_command_that_submitted_it(home: Home) -> None:
+    slow = home.path / "bin" / "setsid"
+    slow.parent.mkdir()
+    slow.write_text(f'#!/bin/sh\nsleep 0.5\nexec {shutil.which("setsid")} "$@"\n')
+    slow.chmod(0o755)
+    path = f"{slow.parent}{os.pathsep}{home.environment['PATH']}"
+
+    submitted = home.run("submit", "--", "sh", "-c", "exit 3", PATH=path)
+
+    assert 0 == submitted.returncode, submitted.stderr
+    assert 3 == home.run("wait", "--timeout", "20s", "@last").returncode

@@ -50,12 +50,17 @@ jf_direct_start() {
     jf_script=$1
     jf_job=$2
     shift 2
-    (
-        # a signal that is ignored when a shell begins can never be trapped by it
-        trap - HUP PIPE INT TERM
-        jf_setsid /bin/sh "$jf_script" "$PWD" start "$@"
-    ) </dev/null >>out/launch 2>&1 4>&- &
-    jf_pid=$!
+    # this waits for the end of what is printed, which the launch script lets go of when it is in its own session:
+    # whoever ends this shell together with all of its session must not end a job that is told to be there
+    jf_pid=$(
+        (
+            # a signal that is ignored when a shell begins can never be trapped by it
+            trap - HUP PIPE INT TERM
+            # shellcheck disable=SC2016
+            jf_setsid /bin/sh -c 'exec /bin/sh "$@" >>out/launch 2>&1' sh "$jf_script" "$PWD" start "$@"
+        ) </dev/null 2>>out/launch 4>&- &
+        echo "$!"
+    )
     jf_began=$(jf_start_time "$jf_pid") || jf_began=0
     echo "$(uname -n):$jf_pid:$jf_began:$jf_job"
 }

@@ -75,7 +75,8 @@ class Shell:
         """End the shell, also while it is being asked."""
         self._closed = True
         held = self._held
-        if held is not None:
+        # the number of one that died long ago may be that of another's session by now
+        if held is not None and held.is_alive():
             held.kill()
         with self._lock:
             self._drop()
