@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from jobferry.evidence import Evidence
 from jobferry.model.status import Failure, JobState, JobStatus
-from jobferry.render.records import Finished, Started
+from jobferry.render.records import Finished
 from jobferry.schedulers.base import Observation
 
 SETTLE = timedelta(seconds=30)
@@ -110,6 +110,12 @@ def judge_records(status: JobStatus, evidence: Evidence, now: datetime) -> JobSt
 
 def _live(status: JobStatus, queue: Observation, evidence: Evidence, now: datetime) -> JobStatus:
     waits = queue.state in (JobState.QUEUED, JobState.HELD)
+    ran = evidence.started or evidence.finished
+    is_new = ran is not None and (status.state in _WAITING or ran.restarts > status.restarts)
+    if ran and is_new and waits and queue.restarts is None:
+        # this run began after the queue was asked; or it is back in the queue, which the next look tells
+        fresh = replace(status, state=JobState.QUEUED, restarts=ran.restarts, finishing_since=None)
+        return judge_records(fresh, evidence, now)
     if evidence.finished is not None and not waits:
         return _finishing(status, evidence.finished, evidence, now)
     state = queue.state or status.state
@@ -118,17 +124,14 @@ def _live(status: JobStatus, queue: Observation, evidence: Evidence, now: dateti
         started_at = evidence.started.started_at or started_at
     if evidence.supervised and state is JobState.RUNNING and evidence.started is None:
         state = JobState.QUEUED
-    ran = evidence.started or evidence.finished
-    restarts = ran.restarts if ran else status.restarts
-    if waits and ran is not None and not evidence.supervised:
-        # it has run before: the next run is one more
-        restarts += 1
+    # of one that waits and has run before, the next run is one more
+    restarts = ran.restarts + (waits and not evidence.supervised) if ran else status.restarts
     return JobStatus(
         state=state,
         native_state=queue.native_state,
         reason=queue.reason,
         started_at=started_at if state not in (JobState.QUEUED, JobState.HELD) else None,
-        nodes=queue.nodes or _nodes(evidence.started),
+        nodes=queue.nodes or ((evidence.started.host,) if evidence.started else ()),
         restarts=restarts if queue.restarts is None else queue.restarts,
         observed_at=now,
     )
@@ -254,10 +257,6 @@ def _without_doubt(status: JobStatus) -> JobStatus:
 
 def _final(seen: Observation | None) -> Observation | None:
     return seen if seen is not None and seen.state is not None and seen.state.final else None
-
-
-def _nodes(started: Started | None) -> tuple[str, ...]:
-    return (started.host,) if started else ()
 
 
 # -- whole jobs

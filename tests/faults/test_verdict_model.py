@@ -53,6 +53,7 @@ class OneJob(RuleBasedStateMachine):
         self.status = JobStatus(state=JobState.QUEUED)
         self.phase, self.end = "waiting", ""
         self.restarts = 0
+        self.asked: tuple[Observation | None] | None = None
         self.started: Started | None = None
         self.finished: Finished | None = None
         self.read_started: Started | None = None
@@ -116,10 +117,15 @@ class OneJob(RuleBasedStateMachine):
 
     # -- the looks
 
+    @rule()
+    def ask_the_queue(self) -> None:
+        """Ask it for the next look; much may happen before the records are read."""
+        self.asked = (self._seen(False) if self.in_queue else None,)
+
     @rule(unknown=st.booleans(), lies=st.booleans(), books=st.sampled_from(["on", "off", "late"]))
     def look(self, unknown: bool, lies: bool, books: str) -> None:
         """Ask all three; the queue may say a new word, or show a job still as running that has ended."""
-        queue = self._seen(lies) if self.in_queue else None
+        (queue,) = self.asked or (self._seen(lies) if self.in_queue else None,)
         if queue is not None and unknown:
             queue = replace(queue, state=None, native_state="QUANTUM_LEAP", failure=None)
         history = None
@@ -158,6 +164,7 @@ class OneJob(RuleBasedStateMachine):
 
     def _judge(self, evidence: Evidence, *, records_only: bool = False) -> None:
         before = self.status
+        self.asked = None
         self.status = (judge_records if records_only else judge)(before, evidence, self.now)
         after = self.status
         if before.state.final:

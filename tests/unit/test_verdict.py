@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -54,6 +55,33 @@ def test_requeued_job_is_queued_again() -> None:
     status = judge(RUNNING, Evidence(queue=said(JobState.QUEUED), started=STARTED), NOW)
 
     assert status.state is JobState.QUEUED
+
+
+@pytest.mark.parametrize("read", [{"started": STARTED}, {"finished": finished(0)}], ids=["began", "ended"])
+def test_job_that_begins_while_it_is_looked_at_has_not_been_put_back(read: dict[str, Any]) -> None:
+    # the queue is asked before the records are read: it was still waiting then
+    seen = judge(QUEUED, Evidence(queue=said(JobState.QUEUED), **read), NOW)
+
+    assert (JobState.RUNNING, 0) == (seen.state, seen.restarts)
+    done = judge(seen, Evidence(finished=finished(0)), NOW + SETTLE)
+    assert (JobState.COMPLETED, 0) == (done.state, done.restarts)
+
+
+def test_job_that_ran_and_was_put_back_between_two_looks_is_queued_with_the_next() -> None:
+    evidence = Evidence(queue=said(JobState.QUEUED), finished=finished(None, signal=15, stopped="TERM"))
+
+    first = judge(QUEUED, evidence, NOW)
+    second = judge(first, evidence, NOW + timedelta(days=1))
+
+    assert [(JobState.RUNNING, 0), (JobState.QUEUED, 1)] == [(s.state, s.restarts) for s in (first, second)]
+
+
+def test_batch_system_that_counts_restarts_is_believed_at_once() -> None:
+    evidence = Evidence(queue=said(JobState.QUEUED, restarts=1), started=STARTED)
+
+    status = judge(QUEUED, evidence, NOW)
+
+    assert (JobState.QUEUED, 1) == (status.state, status.restarts)
 
 
 def test_finished_record_under_a_live_queue_is_finishing_until_it_settles() -> None:
