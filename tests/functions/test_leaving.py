@@ -45,6 +45,9 @@ LEFT = {
     "def later():\n    time.sleep(0.1); note()\nthreading.Thread(target=later).start()",
     "a temporary folder": "import tempfile, weakref\nclass T: pass\nx = T(); weakref.finalize(x, note)",
     "a database": "import sqlite3; x = sqlite3.connect(':memory:'); note()",
+    "no stream to print on": "sys.stdout = None; note()",
+    "a stream that keeps": "class Tee:\n    def write(self, text): sys.__stdout__.write(text)\n"
+    "    def flush(self): pass\nsys.stdout = Tee(); note()",
     "who looks on": "sys.settrace(lambda *_: None); note()",
 }
 # late in the end of a process, little works any more of what Python itself brings

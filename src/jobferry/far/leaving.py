@@ -18,44 +18,11 @@ if TYPE_CHECKING:
 
 # modules not written in Python that keep nothing which their end would write, send or remove
 _HARMLESS = {
-    *(
-        "_ast",
-        "_bisect",
-        "_blake2",
-        "_bz2",
-        "_codecs",
-        "_collections",
-        "_csv",
-        "_datetime",
-        "_decimal",
-        "_functools",
-    ),
-    *(
-        "_hashlib",
-        "_heapq",
-        "_json",
-        "_locale",
-        "_lzma",
-        "_md5",
-        "_opcode",
-        "_operator",
-        "_pickle",
-        "_random",
-    ),
-    *("_sha1", "_sha2", "_sha256", "_sha3", "_sha512", "_signal", "_sre", "_stat", "_statistics", "_string"),
-    *(
-        "_struct",
-        "_tokenize",
-        "_typing",
-        "_weakref",
-        "_zoneinfo",
-        "array",
-        "atexit",
-        "binascii",
-        "cmath",
-        "errno",
-    ),
-    *("gc", "itertools", "math", "time", "unicodedata", "zlib"),
+    *("_ast", "_bisect", "_blake2", "_bz2", "_codecs", "_collections", "_csv", "_datetime", "_decimal"),
+    *("_functools", "_hashlib", "_heapq", "_json", "_locale", "_lzma", "_md5", "_opcode", "_operator"),
+    *("_pickle", "_random", "_sha1", "_sha2", "_sha256", "_sha3", "_sha512", "_signal", "_sre", "_stat"),
+    *("_statistics", "_string", "_struct", "_tokenize", "_typing", "_weakref", "_zoneinfo", "array"),
+    *("atexit", "binascii", "cmath", "errno", "gc", "itertools", "math", "time", "unicodedata", "zlib"),
 }
 # what is left suspended in the middle has its last lines still to run
 _SUSPENDED = frozenset({"generator", "coroutine", "async_generator"})
@@ -81,6 +48,9 @@ def leave(code: int, before: AbstractSet[str]) -> NoReturn:
 def _nothing_is_left(before: AbstractSet[str]) -> bool:
     # whoever watches this process or waits for its end has said so in one of these ways
     if atexit._ncallbacks() or "threading" in sys.modules or sys.gettrace() or sys.getprofile():
+        return False
+    # something else may stand before the stream that holds the last words
+    if sys.stdout is not sys.__stdout__ or sys.stderr is not sys.__stderr__:
         return False
     if not all(_is_harmless(name) for name in sys.modules.keys() - before):
         return False
