@@ -124,7 +124,7 @@ def test_commands_and_many_tasks_in_one_element(here: Machine, another: Client, 
 def test_without_the_folder_over_there_what_is_here_is_kept(
     here: Machine, another: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sweep = here.sweep(inverse, jf.grid(x=[1, 2]), name="s")
+    sweep = here.sweep(inverse, jf.grid(x=[1, 2]), name="s", outputs="out-{x}.txt")
     sweep.results(60)
     shutil.rmtree(root_of(here) / "jobs" / sweep.jobs[0].id)
 

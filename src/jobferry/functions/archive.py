@@ -93,7 +93,7 @@ def restore(path: str | Path, to: str | Path | None = None, *, client: Client | 
         words = f"{path} is no backup of a sweep, or not a whole one: {error}"
         raise SpecError(words, hint="jobferry.backup makes one") from error
     except OSError as error:
-        raise SpecError(f"{path} cannot be read: {error.strerror}") from error
+        raise SpecError(f"{path} cannot be taken in: {error}") from error
     return Sweep(client, _machine(client, saved.records[0]), row, None)
 
 
@@ -112,7 +112,7 @@ def _write(archive: zipfile.ZipFile, sweep: Sweep) -> None:
                 archive.write(file, f"{_RESULTS}/{job.id}/{number}")
         if any(job.record.spec.outputs for job in sweep.jobs):
             templates = sweep.work.outputs if sweep.work is not None else ()
-            sweep_files.fetch(sweep, Path(folder) / "outputs", templates)
+            sweep_files.fetch(sweep, Path(folder) / "outputs", templates, _warn)
         for file in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
             # a name that is no UTF-8 cannot stand in a zip file as it is
             name = os.fsencode(file.relative_to(folder).as_posix()).decode("utf-8", "replace")
@@ -128,7 +128,11 @@ def _bring(sweep: Sweep, job: Job, logs: Path) -> None:
         for run in sorted({entry.run for entry in job.record.submissions}):
             _bring_logs(sweep, job, run, logs)
     except (ResultError, TransferError) as error:
-        logger.warning("%s: not all of it is in the backup: %s", job.id, error)
+        _warn(job, error)
+
+
+def _warn(job: Job, error: ResultError | TransferError) -> None:
+    logger.warning("%s: not all of it is in the backup: %s", job.id, error)
 
 
 def _bring_logs(sweep: Sweep, job: Job, run: int, logs: Path) -> None:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobferry.errors import SpecError
+from jobferry.errors import SpecError, TransferError
 from jobferry.functions.parameters import fill, has_field
 from jobferry.functions.sweep_task import SweepTask
+from jobferry.job_handle import Job
 
 if TYPE_CHECKING:
     from jobferry.functions.sweep import Sweep
 
 
-def fetch(sweep: Sweep, to: Path, templates: Sequence[str]) -> list[Path]:
+OnLoss = Callable[[Job, TransferError], None]
+
+
+def fetch(sweep: Sweep, to: Path, templates: Sequence[str], on_loss: OnLoss | None = None) -> list[Path]:
     """Bring the outputs of all tasks into a folder, and return their paths there.
 
     Args:
         templates: the sweep's outputs; what fits one with parameters in it needs no folder of its task.
+        on_loss: told of a job whose outputs did not arrive whole; else that is raised.
 
     Raises:
         SpecError: the sweep names no outputs.
@@ -33,7 +38,12 @@ def fetch(sweep: Sweep, to: Path, templates: Sequence[str]) -> list[Path]:
     taken: dict[Path, SweepTask] = {}
     for job in jobs:
         aside = to / f".jobferry-sweep-{job.id}"
-        job.fetch(aside)
+        try:
+            job.fetch(aside)
+        except TransferError as error:
+            if on_loss is None:
+                raise
+            on_loss(job, error)
         tasks = {task.call: task for task in sweep.tasks if task.job is job}
         found += _settle(aside, to, tasks, templates, taken)
         shutil.rmtree(aside, ignore_errors=True)
