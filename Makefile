@@ -15,7 +15,7 @@ PURE = tests/unit tests/schedulers tests/transports
 help:
 	@echo "make demo    install into $(VENV) and run one job on this machine"
 	@echo "make test    the whole suite; as root on Debian also on a real sshd and a real Slurm"
-	@echo "make check   format, lint, types, shell, pure tests: under a minute"
+	@echo "make check   format, lint, types, shell, pure tests: two minutes on two cores"
 	@echo "make live    only what runs on a real sshd and a real Slurm"
 	@echo "make bench   measure, side by side with the peers"
 	@echo "make docs    write the reference pages anew and check them"
