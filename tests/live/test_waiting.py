@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
@@ -21,6 +22,8 @@ from tests.rigs.sshd import poll_until
 pytestmark = pytest.mark.live
 
 USER = "jf-alice"
+# so that no second question is due while a test runs, however busy this computer is
+SELDOM = timedelta(minutes=10)
 
 
 def questions(cluster: Cluster) -> int:
@@ -32,7 +35,7 @@ def questions(cluster: Cluster) -> int:
 
 @needs_root
 def test_end_of_a_job_costs_the_controller_nothing(cluster: Cluster, over_there: MakeMachine) -> None:
-    machine = over_there(USER)
+    machine = over_there(USER, poll_interval=SELDOM)
     machine.submit(["true"], time="5m").wait(60)
     before = questions(cluster)
 
@@ -40,13 +43,13 @@ def test_end_of_a_job_costs_the_controller_nothing(cluster: Cluster, over_there:
     job.wait(60)
 
     assert (JobState.FAILED, 3) == (job.state, job.exit_code)
-    # its end was told by its record; the look at the queue with which a wait begins may have been due
-    assert questions(cluster) - before <= 1
+    # its end was told by its record
+    assert before == questions(cluster)
 
 
 @needs_root
 def test_many_clients_and_jobs_ask_as_one(cluster: Cluster, over_there: MakeMachine, client: Client) -> None:
-    machine = over_there(USER, poll_interval=None)
+    machine = over_there(USER, poll_interval=SELDOM)
     jobs = machine.submit_all([["sh", "-c", "sleep 2"]] * 6, time="5m")
     before = questions(cluster)
 
