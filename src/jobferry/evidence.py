@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from jobferry.model.status import Failure
@@ -23,6 +23,7 @@ class Evidence:
         unheard: whether accounting was asked and did not answer.
         cancelled: whether one of us asked for its end.
         supervised: whether the launch script is the batch system: what runs is then told by records alone.
+        requeue_exits: exit codes after which the batch system starts a job again by itself.
     """
 
     queue: Observation | None = None
@@ -32,6 +33,7 @@ class Evidence:
     finished: Finished | None = None
     cancelled: bool = False
     supervised: bool = False
+    requeue_exits: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ class Witnesses:
     records: Records | None = None
     cancelled: bool = False
     supervised: bool = False
+    requeue_exits: Sequence[int] = ()
     hopeful: bool = False
 
     def about(self, task: int | None) -> Evidence:
@@ -68,6 +71,7 @@ class Witnesses:
             finished=self.finished(task),
             cancelled=self.cancelled or (self.records is not None and self.records.cancelled),
             supervised=self.supervised,
+            requeue_exits=self.requeue_exits,
         )
 
     def started(self, task: int | None) -> Started | None:

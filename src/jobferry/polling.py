@@ -155,6 +155,7 @@ class Poller:
             records=seen.get(record.id),
             cancelled=record.cancelled_at is not None,
             supervised=self._machine.scheduler.capabilities.supervised,
+            requeue_exits=self._machine.facts.requeue_exits,
             hopeful=self._is_hopeful(record),
         )
 

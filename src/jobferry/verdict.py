@@ -139,8 +139,9 @@ def _live(status: JobStatus, queue: Observation, evidence: Evidence, now: dateti
 
 def _finishing(status: JobStatus, finished: Finished, evidence: Evidence, now: datetime) -> JobStatus:
     since = status.finishing_since or now
-    # a batch system may start again what it stopped or warned, and knows why it killed
-    is_over = evidence.cancelled or not (finished.stopped or finished.warned or finished.signal in _KILLS)
+    # a batch system may start again what it stopped or warned, or what ended so, and knows why it killed
+    told = finished.stopped or finished.warned or finished.exit_code in evidence.requeue_exits
+    is_over = evidence.cancelled or not (told or finished.signal in _KILLS)
     if evidence.supervised or (is_over and now - since >= FINISHING):
         return _ended(status, finished, None, evidence.cancelled, now)
     return replace(

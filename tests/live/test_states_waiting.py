@@ -11,7 +11,7 @@ from jobferry.client import Client
 from jobferry.errors import SchedulerError
 from jobferry.job_handle import Job
 from jobferry.machine_handle import Machine
-from jobferry.model.status import Failure, JobState
+from jobferry.model.status import Failure, JobState, JobStatus
 from tests.live.states import RUNS_TWICE, Site
 from tests.rigs.daemons import wait_until
 from tests.rigs.slurm import SlurmRig
@@ -206,6 +206,36 @@ def test_job_that_waits_to_run_again_does_not_look_like_running_between_two_poll
     between = site_on_slurm.client.refresh([site_on_slurm.client.store.resolve(job.id)])[0].status
 
     assert (JobState.QUEUED, JobState.QUEUED) == (polled.state, between.state)
+
+
+ENDS_TWICE = "echo $JOBFERRY_RESTARTS; [ $JOBFERRY_RESTARTS != 0 ] || exit {}"
+
+
+def ended(site: Site, job: Job) -> JobStatus:
+    """Wait until the record of the job's first end is there, and look at the records alone."""
+    wait_until((site.folder_of(job) / "state" / "job.finished").exists, limit=30, what="the first end")
+    site.client.refresh([site.client.store.resolve(job.id)])
+    site.clock.advance(1)
+    return site.client.refresh([site.client.store.resolve(job.id)])[0].status
+
+
+@pytest.mark.parametrize(("code", "state"), [(87, JobState.QUEUED), (90, JobState.HELD)])
+def test_job_that_the_site_starts_again_for_its_exit_code_has_not_ended(
+    site_on_slurm: Site, code: int, state: JobState
+) -> None:
+    job = site_on_slurm.submit(ENDS_TWICE.format(code))
+    first = ended(site_on_slurm, job)
+    site_on_slurm.rig.wait_for_state(str(job.native_id), "PENDING", "SPECIAL_EXIT")
+    put_back = site_on_slurm.stays_unfinished(job)
+
+    site_on_slurm.start_now(job)
+    if state is JobState.HELD:
+        site_on_slurm.scontrol("release", str(job.native_id))
+    status = site_on_slurm.end(job)
+
+    assert (JobState.RUNNING, state) == (first.state, put_back.state)
+    assert (JobState.COMPLETED, 0, 1) == (status.state, status.exit_code, status.restarts)
+    assert "0\n1\n" == job.stdout()
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,8 @@ SlurmdParameters=config_overrides
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 JobRequeue=1
+RequeueExit=87
+RequeueExitHold=88,90-91
 RebootProgram=/bin/true
 JobCompType=jobcomp/none
 """

@@ -483,6 +483,17 @@ def test_probe() -> None:
     assert not SLURM.parse_probe(load(f"{REAL}/probe-no-accounting")).accounting
 
 
+def test_probe_tells_the_exit_codes_after_which_jobs_start_again() -> None:
+    text = load(f"{REAL}/probe-accounting").text
+    none, some = (
+        f"{text}RequeueExit             = {codes}\nRequeueExitHold         = {held}\n"
+        for codes, held in (("(null)", "(null)"), ("1-3,99", "7"))
+    )
+
+    assert () == SLURM.parse_probe(answer(none)).requeue_exits
+    assert (1, 2, 3, 7, 99) == SLURM.parse_probe(answer(some)).requeue_exits
+
+
 @pytest.mark.parametrize(
     "said", [answer("", 127, "sbatch: command not found"), answer("hello\n"), answer("")]
 )

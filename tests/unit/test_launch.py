@@ -319,6 +319,27 @@ def test_finished_job_that_is_started_again_leaves_with_its_code(make: Make) -> 
     assert before.replace(b"restarts=0", b"restarts=1") == (launch.state / "job.finished").read_bytes()
 
 
+@pytest.mark.parametrize(("code", "runs"), [(87, 2), (88, 1), (90, 2), (91, 2), (92, 1), (0, 1)])
+def test_job_that_the_site_starts_again_for_its_exit_code_runs_again(
+    make: Make, tmp_path: Path, code: int, runs: int
+) -> None:
+    scontrol = tmp_path / "bin" / "scontrol"
+    scontrol.parent.mkdir()
+    scontrol.write_text(
+        "#!/bin/sh\necho 'RequeueExit             = 87'\necho 'RequeueExitHold         = 5,90-91'\n"
+        "echo 'ResumeTimeout           = 88 sec'\n"
+    )
+    scontrol.chmod(0o755)
+    path = {"PATH": f"{scontrol.parent}{os.pathsep}{os.environ['PATH']}"}
+    launch = make(script(f"echo ran; exit {code}"), scheduler=Slurm())
+    assert launch.run(environment=path | slurm(JOB_ID=7)) == code
+
+    assert launch.run(environment=path | slurm(JOB_ID=7, RESTART_COUNT=1)) == code
+
+    assert "ran\n" * runs == launch.stdout()
+    assert 1 == launch.records().finished[None].restarts
+
+
 def test_stopped_job_that_is_started_again_runs_again(make: Make, started: Started) -> None:
     launch = make(
         script(f"echo run; [ $JOBFERRY_RESTARTS -gt 0 ] || {{ : >here; {FOREVER}; }}"), scheduler=Slurm()

@@ -157,6 +157,19 @@ def test_cancel_behind_our_back_is_a_cancel() -> None:
     assert judge(QUEUED, Evidence(queue=word), NOW).state is JobState.CANCELLED
 
 
+def test_end_with_a_code_that_the_site_starts_again_is_told_by_the_queue() -> None:
+    between = Evidence(finished=finished(87), requeue_exits=(87,))
+
+    seen = [judge_records(RUNNING, between, NOW)]
+    seen.append(judge_records(seen[-1], between, NOW + SETTLE))
+    seen.append(judge(seen[-1], replace(between, queue=said(JobState.QUEUED)), NOW + SETTLE))
+    gone = judge(seen[1], replace(between, queue=said(JobState.FAILED, exit_code=87)), NOW + SETTLE)
+    other = judge_records(seen[1], replace(between, finished=finished(86)), NOW + SETTLE)
+
+    assert [(JobState.RUNNING, 0)] * 2 + [(JobState.QUEUED, 1)] == [(s.state, s.restarts) for s in seen]
+    assert [(JobState.FAILED, 87), (JobState.FAILED, 86)] == [(s.state, s.exit_code) for s in (gone, other)]
+
+
 def test_accounting_speaks_where_there_is_no_record() -> None:
     word = said(JobState.FAILED, "NODE_FAIL", failure=Failure.TIMEOUT)
 

@@ -256,11 +256,13 @@ jobferry_start() {
     jobferry_body=$!
 }
 
-# jobferry_done_already: what is done is not done twice; what was stopped from outside and started again is not done
+# jobferry_done_already: what is done is not done twice; what was stopped from outside and started again is not done,
+# nor what ended with an exit code that means "again" to the site
 jobferry_done_already() {
     jobferry_file=$jobferry_state/$jobferry_task.finished
     [ -s "$jobferry_file" ] || return 0
-    if [ "$jobferry_restarts" -gt 0 ] && grep -q -e ' stopped=[A-Z]' -e ' warned=1' "$jobferry_file"; then
+    if [ "$jobferry_restarts" -gt 0 ] &&
+        { grep -q -e ' stopped=[A-Z]' -e ' warned=1' "$jobferry_file" || jobferry_is_wanted_again; }; then
         mv "$jobferry_file" "$jobferry_file.$((jobferry_restarts - 1))"
         return 0
     fi
@@ -268,6 +270,20 @@ jobferry_done_already() {
     sed "s/ restarts=[0-9]* / restarts=$jobferry_restarts /" "$jobferry_file" >"$jobferry_file.new" &&
         mv "$jobferry_file.new" "$jobferry_file"
     exit "$(jobferry_status_of "$jobferry_file")"
+}
+
+# jobferry_is_wanted_again: whether the site starts jobs again that end with the exit code of this one's last run
+jobferry_is_wanted_again() {
+    [ -z "${jobferry_direct-}" ] || return 1
+    jobferry_status=$(jobferry_status_of "$jobferry_file")
+    # such as 1-3,99, or a word where there are none
+    for jobferry_codes in $(scontrol show config 2>/dev/null |
+        sed -n -e 's/,/ /g' -e 's/^RequeueExit\(Hold\)\{0,1\} *= *\([0-9]\)/\2/p'); do
+        if [ "$jobferry_status" -ge "${jobferry_codes%-*}" ] && [ "$jobferry_status" -le "${jobferry_codes#*-}" ]; then
+            return 0
+        fi
+    done
+    return 1
 }
 
 # jobferry_status_of FILE: print the exit code in a finished record

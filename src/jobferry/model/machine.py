@@ -69,6 +69,7 @@ class MachineFacts:
         max_array_size: one more than the highest task number; None is no limit known.
         min_job_age: seconds the queue remembers an ended job.
         accounting: whether the batch system keeps records of ended jobs.
+        requeue_exits: exit codes of jobs that the batch system starts again by itself.
     """
 
     scheduler: str
@@ -77,6 +78,7 @@ class MachineFacts:
     max_array_size: int | None = None
     min_job_age: int | None = None
     accounting: bool = False
+    requeue_exits: tuple[int, ...] = ()
     partitions: tuple[str, ...] = ()
     limits: Mapping[str, str] = field(default_factory=dict)
     probed_at: datetime | None = None

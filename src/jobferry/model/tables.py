@@ -120,6 +120,7 @@ FACTS = Noun(
         **dict.fromkeys(("scheduler", "scheduler_version", "root"), TEXT),
         **dict.fromkeys(("max_array_size", "min_job_age"), NUMBER),
         "accounting": FLAG,
+        "requeue_exits": listed(NUMBER),
         "partitions": listed(TEXT),
         "limits": TEXTS,
         "probed_at": MOMENT,

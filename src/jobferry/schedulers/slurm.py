@@ -185,6 +185,7 @@ class Slurm:
             max_array_size=_leading_number(config["MaxArraySize"]),
             min_job_age=_leading_number(config.get("MinJobAge", "")),
             accounting=config.get("AccountingStorageType", "").endswith("slurmdbd"),
+            requeue_exits=_exit_codes(config, "RequeueExit", "RequeueExitHold"),
             partitions=tuple(re.findall(r"^partition (.*\S)", result.text, re.MULTILINE)),
             limits=limits,
         )
@@ -235,6 +236,13 @@ def _refuse_ours(flag: str) -> None:
 def _leading_number(text: str) -> int | None:
     match = re.match(r"\d+", text)
     return int(match[0]) if match else None
+
+
+def _exit_codes(config: Mapping[str, str], *names: str) -> tuple[int, ...]:
+    """Read lists such as ``1-3,99``."""
+    spans = re.findall(r"(\d+)(?:-(\d+))?", ",".join(config.get(name, "") for name in names))
+    codes = {code for first, last in spans for code in range(int(first), int(last or first) + 1)}
+    return tuple(sorted(codes))
 
 
 def _said(words: str, otherwise: str) -> str:
