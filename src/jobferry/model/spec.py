@@ -14,6 +14,7 @@ from jobferry.errors import SpecError
 from jobferry.model.function import FunctionCall
 from jobferry.model.retry import Retry
 from jobferry.model.warning import WarningSignal
+from jobferry.model.words import check_word
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _ARRAY_PART = re.compile(r"(\d+)(?:-(\d+)(?::(\d+))?)?", re.ASCII)
@@ -94,6 +95,7 @@ def check_line(name: str, value: object) -> None:
         raise SpecError(f"{name} must be a word, not {value!r}")
     if any(ord(char) < 32 or ord(char) == 127 for char in value):
         raise SpecError(f"{name} must not hold control characters or newlines: {value!r}")
+    check_word(name, value)
 
 
 class DependencyKind(StrEnum):
@@ -119,10 +121,24 @@ class Array:
     Attributes:
         indices: task numbers, ascending, each once.
         limit: how many run at the same time; None is no limit.
+
+    Raises:
+        SpecError: numbers of another kind: what is written of it could not be read again.
     """
 
     indices: tuple[int, ...]
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        """Look the numbers over."""
+        if self.limit is not None and not (type(self.limit) is int and 0 < self.limit < 10**9):
+            raise SpecError(f"the limit of an array must be a whole number of at least 1, not {self.limit!r}")
+        pairs = zip(self.indices, self.indices[1:], strict=False)
+        ascend = all(type(index) is int for index in self.indices) and all(a < b for a, b in pairs)
+        if not ascend or not self.indices or not 0 <= self.indices[0] <= self.indices[-1] <= _ARRAY_CEILING:
+            raise SpecError(
+                "an array's indices must be ascending whole numbers, at least one", hint="such as range(10)"
+            )
 
 
 def parse_array(text: str) -> Array:
@@ -266,10 +282,12 @@ class JobSpec:
         for flag in self.native:
             check_line("native", flag)
         for part in (*self.command, *self.arguments, self.script or "", *self.setup, *self.teardown):
-            if "\0" in part:
-                raise SpecError("a NUL character cannot be passed to a program")
+            check_word("a command or script", part)
         for pattern in self.outputs:
             inside(pattern)
+            check_word("the name of an output", pattern)
+        for entry in self.inputs:
+            check_word("the name of an input", str(entry.destination))
         _check_environment(self.environment)
 
 
@@ -279,5 +297,4 @@ def _check_environment(environment: Mapping[str, str]) -> None:
             raise SpecError(f"not the name of an environment variable: {name!r}")
         if name.upper().startswith("JOBFERRY_"):
             raise SpecError(f"names that start with JOBFERRY_ are set by the job itself: {name}")
-        if "\0" in value:
-            raise SpecError(f"the value of {name} holds a NUL character")
+        check_word(f"the value of {name}", value)
