@@ -94,9 +94,12 @@ class _Encoder:
         if is_numpy and dtype.kind in _KINDS and not dtype.hasobject:
             import numpy
 
+            tag = "scalar" if isinstance(value, numpy.generic) else "array"
+            if tag == "array" and type(value) not in (numpy.ndarray, numpy.memmap):
+                # what a kind of its own adds, such as a mask, would be lost
+                raise NotPortable("%s is a %s, which JSON cannot carry" % (where, _name_of(type(value))))
             array = numpy.ascontiguousarray(value)
             written = numpy.lib.format.dtype_to_descr(dtype)
-            tag = "scalar" if isinstance(value, numpy.generic) else "array"
             shape = list(value.shape)
             return {
                 _TAG: tag,

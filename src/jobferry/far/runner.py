@@ -79,7 +79,12 @@ def code_of(header: Dict[str, Any]) -> int:
 
 
 def tell(header: Dict[str, Any]) -> None:
-    """Say on standard error what went wrong with a call."""
-    if not header["ok"] and header["kind"] != "exit":
+    """Say on standard error what went wrong with a call; of one that left, the words it left with."""
+    if header["ok"]:
+        return
+    if header["kind"] == "exit":
+        if header.get("said"):
+            sys.stderr.write("%s\n" % header["said"])
+    else:
         words = header.get("traceback") or "jobferry: task %(task)d: %(message)s\n" % header
         sys.stderr.write(words)

@@ -33,7 +33,10 @@ def save_value(value: Any, how: str, serialiser: Optional[serialisers.Serialiser
     """
     try:
         if serialiser is not None:
-            return {"kind": how}, [serialiser.dumps(value)]
+            written = serialiser.dumps(value)
+            if not isinstance(written, (bytes, bytearray, memoryview)):
+                raise TypeError("it gave a %s, not bytes" % type(written).__name__)
+            return {"kind": how}, [written]
         if how == "json":
             from . import portable
 
@@ -87,20 +90,33 @@ def save_error(error: BaseException, how: str) -> Saved:
         "traceback": format_error(error),
     }
     if how == "json":
+        if type(error).__module__ != "builtins":
+            # plain data says nothing of classes of one's own, though they may have the name of another
+            return dict(about, kind="words"), []
         from . import portable
 
         try:
-            return dict(about, kind="json"), portable.encode([type(error).__name__, list(error.args)])
+            return dict(about, kind="json"), portable.encode([type(error).__name__, _args_of(error)])
         except portable.NotPortable:
             return dict(about, kind="words"), []
     # taken apart: a pickled exception calls its own __init__ with `args`, which fits only sometimes
-    state = {name: value for name, value in vars(error).items() if name != "__notes__"}
-    for attributes in (state, {}):
+    for attributes in (vars(error), {}):
         try:
-            return dict(about, kind="pickle"), dump((type(error), error.args, attributes))
+            return dict(about, kind="pickle"), dump((type(error), tuple(_args_of(error)), attributes))
         except Exception:
             continue
     return dict(about, kind="words"), []
+
+
+def _args_of(error: BaseException) -> List[Any]:
+    """List what an exception is made of; of one about a file its name too, which is not among `args`."""
+    args = list(error.args)
+    of_its_own = type(error).__module__ != "builtins"
+    if isinstance(error, OSError) and not of_its_own and len(args) == 2 and error.filename is not None:
+        args.append(error.filename)
+        if error.filename2 is not None:
+            args += [None, error.filename2]
+    return args
 
 
 def format_error(error: BaseException) -> str:

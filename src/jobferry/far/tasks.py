@@ -201,7 +201,8 @@ def _run(work: Work, index: int, execute: Callable[[Call], Any]) -> Frame:
             about.update(ok=False, kind="again")
             parts = []
         except SystemExit as leaving:
-            about.update(ok=False, kind="exit", message=repr(leaving), code=exit_code(leaving))
+            said = None if leaving.code is None or isinstance(leaving.code, int) else str(leaving.code)
+            about.update(ok=False, kind="exit", message=repr(leaving), code=exit_code(leaving), said=said)
             parts = []
         except BaseException as error:
             work.show_lines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+import types
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -130,9 +131,13 @@ def _itself(header: Header, parts: Parts, record: JobRecord) -> Exception:
 def _rebuilt(kind: type, args: tuple[Any, ...], state: Mapping[str, Any]) -> Exception:
     if not (isinstance(kind, type) and issubclass(kind, Exception)):
         raise TypeError(f"{kind!r} is no exception")
-    # its own __init__ takes other arguments more often than not
-    error = kind.__new__(kind, *args)
-    error.args = args
+    made: tuple[object, object] = (kind.__init__, kind.__new__)
+    if any(isinstance(each, types.FunctionType) for each in made):
+        # its own __init__ takes other arguments more often than not
+        error = kind.__new__(kind, *args)
+        error.args = args
+    else:
+        error = kind(*args)
     vars(error).update(state)
     return error
 
