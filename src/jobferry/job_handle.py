@@ -188,6 +188,9 @@ class Job:
 
     def remove(self, *, remote: bool = False) -> None:
         """Forget it, and with `remote` delete its folder over there; it must have ended."""
+        if not self._record.state.final:
+            # it may have ended since it was last looked at
+            self._record = self._client.refresh([self._record])[0]
         self._client.remove([self._record], remote=remote)
 
     def __repr__(self) -> str:

@@ -33,9 +33,7 @@ class Machine(MachineDescription):
 
     client: Client | None = field(default=None, repr=False, compare=False)
 
-    def submit(
-        self, work: Work | Callable[..., object], *args: Any, progress: Progress | None = None, **options: Any
-    ) -> Job:
+    def submit(self, work: Work | Callable[..., object], *args: Any, **options: Any) -> Job:
         """Submit a job and return its handle: a list is a command, text a shell script, a path a script file.
 
         A function is called there with the arguments that follow; see `call`.
@@ -46,10 +44,11 @@ class Machine(MachineDescription):
             SchedulerBusy: whether it was taken is not known yet; waiting for the job finds out.
         """
         if callable(work) and not isinstance(work, JobSpec):
-            return self.call(work, *args, progress=progress, **options)
+            return self.call(work, *args, **options)
         if args:
             raise SpecError("a command's words are one list")
         client = self.opened_client
+        progress: Progress | None = options.pop("progress", None)
         record = client.submit(self, [client.draft(self, work, options)], progress=progress)[0]
         return open_job(record, client)
 
@@ -58,13 +57,13 @@ class Machine(MachineDescription):
         function: Callable[..., object],
         /,
         *args: Any,
-        progress: Progress | None = None,
         **kwargs: Any,
     ) -> FunctionJob:
         """Call a Python function there and return a handle: ``machine.call(f, 3, b=7, time="5m").result()``.
 
         What the function uses of your own modules travels along; nothing needs to be installed over there but
-        a Python of at least 3.8. Keyword arguments that the function does not have are options of the job.
+        a Python of at least 3.8. Keyword arguments that the function does not have are options of the job;
+        and ``progress``, told of bytes on their way.
         A handle among the arguments stands for its result: the call waits for that over there.
 
         Raises:
@@ -72,7 +71,7 @@ class Machine(MachineDescription):
         """
         from jobferry.functions.calling import call
 
-        return call(self.opened_client, self, function, args, kwargs, progress=progress)
+        return call(self.opened_client, self, function, args, kwargs)
 
     def sweep(
         self,

@@ -9,9 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 from jobferry.client import Client
-from jobferry.errors import TransferError
+from jobferry.errors import SpecError, TransferError
 from jobferry.functions import interpreters
-from jobferry.functions.arguments import STYLE, name_of, split_options
+from jobferry.functions.arguments import STYLE, has_parameter, name_of, split_options
 from jobferry.functions.capture import plain
 from jobferry.functions.function_job import FunctionJob
 from jobferry.functions.packing import Call, Packed, pack
@@ -36,16 +36,27 @@ def call(
     function: Callable[..., object],
     args: Sequence[Any],
     given: Mapping[str, Any],
-    *,
-    progress: Progress | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> FunctionJob:
     """Submit one call.
+
+    Args:
+        given: the function's arguments by name, options of the job, and ``progress``, told of bytes on their
+            way, unless that is an argument of the function.
+        options: options of the job that were given before; none of them is the function's.
 
     Raises:
         SpecError: it cannot be made there; nothing was sent.
     """
-    kwargs, options = split_options(function, args, given)
-    return submit_calls(client, machine, [(function, args, kwargs)], options, progress=progress)
+    if not callable(function):
+        raise SpecError(f"{function!r} is no function")
+    progress, rest = None, dict(given)
+    if "progress" in rest and not has_parameter(function, "progress"):
+        progress = rest.pop("progress")
+    kwargs, named = split_options(function, args, rest)
+    return submit_calls(
+        client, machine, [(function, args, kwargs)], {**(options or {}), **named}, progress=progress
+    )
 
 
 def submit_calls(
@@ -120,11 +131,15 @@ def outline(
     """
     named = {"name": _plain_name(function), **{k: v for k, v in options.items() if k not in STYLE}}
     spec = make_spec(["true"], named)
-    target = plain(function)
-    if callable(getattr(target, "checkpoint", None)):
+    if can_checkpoint(function):
         spec = _with_warning(spec, machine)
     client.draft(machine, spec, {})
     return spec
+
+
+def can_checkpoint(function: Callable[..., object]) -> bool:
+    """Whether a callable can save its work when its time is nearly over."""
+    return callable(getattr(plain(function), "checkpoint", None))
 
 
 def python_of(client: Client, machine: Machine, spec: JobSpec) -> PythonFacts:
@@ -151,8 +166,9 @@ def _awaited(jobs: Mapping[str, bool], named: Iterable[str]) -> list[Dependency]
 def _with_warning(spec: JobSpec, machine: Machine) -> JobSpec:
     limit = machine.resources(spec.resources).time
     if spec.signal is None and limit is not None:
-        before = min(_WARN_AT_MOST, limit / _WARN_PART)
-        spec = replace(spec, signal=WarningSignal(name="USR2", before=timedelta(seconds=before.seconds)))
+        # in whole seconds, as batch systems take it
+        before = max(1, min(_WARN_AT_MOST, limit / _WARN_PART).seconds)
+        spec = replace(spec, signal=WarningSignal(name="USR2", before=timedelta(seconds=before)))
     return replace(spec, retry={**dict([parse_retry(_AGAIN)]), **spec.retry})
 
 

@@ -9,12 +9,11 @@ from concurrent.futures import Executor as StandardExecutor
 from typing import Any, ParamSpec, TypeVar
 
 from jobferry.errors import SpecError
-from jobferry.functions.arguments import OPTIONS, check_arguments
+from jobferry.functions.arguments import check_arguments, check_counts, check_options
 from jobferry.functions.background import Background
 from jobferry.functions.futures import CallsOfJob, Entry, RemoteFuture
 from jobferry.functions.sender import Sender
 from jobferry.machine_handle import Machine
-from jobferry.model.suggest import did_you_mean
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,7 +32,7 @@ class Executor(StandardExecutor):
         options: options of the jobs, such as ``time="10m", cpus_per_task=4``.
 
     Raises:
-        SpecError: an option that no job has.
+        SpecError: an option that no job has, or that cannot be read.
     """
 
     def __init__(
@@ -44,9 +43,10 @@ class Executor(StandardExecutor):
         concurrency: int | None = None,
         **options: Any,
     ) -> None:
-        for name in options:
-            if name not in OPTIONS or name == "array":
-                raise SpecError(f"unknown option: {name}{did_you_mean(name, OPTIONS)}")
+        check_options(options)
+        check_counts(tasks_per_job=tasks_per_job, concurrency=concurrency)
+        if not isinstance(machine, Machine | str | None):
+            raise SpecError(f"a machine is given by its name or handle, not as {machine!r}")
         if not isinstance(machine, Machine):
             from jobferry.api import machine as find
 

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from jobferry.errors import SpecError
+from jobferry.functions.arguments import check_options
 from jobferry.functions.calling import call
 from jobferry.functions.capture import plain
 from jobferry.functions.function_job import FunctionJob
@@ -23,6 +25,7 @@ class RemoteFunction(Generic[P, R]):
     ) -> None:
         self._function = function
         self._machine = machine
+        check_options(options)
         self._options = dict(options)
         functools.update_wrapper(self, function)
 
@@ -47,7 +50,7 @@ class RemoteFunction(Generic[P, R]):
             SpecError: the call cannot be made there; nothing was sent.
         """
         machine = self.machine
-        return call(machine.opened_client, machine, self._function, args, {**self._options, **kwargs})
+        return call(machine.opened_client, machine, self._function, args, kwargs, self._options)
 
     def on(self, machine: Machine | str | None = None, **options: Any) -> RemoteFunction[P, R]:
         """Return the same function for another machine, or with other options."""
@@ -96,6 +99,8 @@ def remote(
         machine: its name or handle; the default machine without.
         options: options of the jobs it runs in.
     """
+    if function is not None and not callable(function):
+        raise SpecError(f"{function!r} is no function", hint="name it: remote(machine=...)")
     if function is not None:
         return RemoteFunction(plain(function), machine, options)
     return lambda function: RemoteFunction(plain(function), machine, options)
