@@ -21,6 +21,7 @@ from jobferry import api
 from jobferry.client import Client
 from jobferry.functions.background import Background
 from jobferry.functions.function_job import FunctionJob
+from jobferry.functions.references import Reference, reference
 from jobferry.functions.sweep import Parameters, Sweep
 from jobferry.job_handle import Job
 from jobferry.machine_handle import Machine, Output
@@ -90,6 +91,12 @@ class AsyncJob:
     def id(self) -> str:
         """Our id of it."""
         return self.job.id
+
+    def __jobferry_reference__(self) -> Reference:
+        found = reference(self.job)
+        if found is None:
+            raise TypeError(f"job {self.id} has no result")
+        return found
 
     async def wait(self) -> JobState:
         """Wait until it has ended, and say how; many are waited for by one thread."""

@@ -89,3 +89,13 @@ def test_other_verbs_are_awaited(here: Machine, tmp_path: Any) -> None:
 
     assert "there\n" == run(main())
     assert "1\n" == (tmp_path / "home" / "out.txt").read_text()
+
+
+def test_handles_are_arguments_of_other_calls(here: Machine) -> None:
+    async def main() -> int:
+        machine = aio.AsyncMachine(here)
+        first = await machine.call(double, 4)
+        result: int = await (await machine.call(double, first)).result()
+        return result
+
+    assert 16 == run(main())

@@ -7,6 +7,7 @@ import concurrent.futures as cf
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import jobferry as jf
-from jobferry.errors import JobFailed, SpecError
+from jobferry.errors import JobFailed, JobferryError, SpecError
 from jobferry.machine_handle import Machine
 from jobferry.model.status import JobState
 
@@ -138,8 +139,11 @@ def test_wrong_arguments_and_options_are_refused_at_once(here: Machine, executor
         executor.submit(multiply, 1)  # type: ignore[call-arg]
     with pytest.raises(SpecError, match="did you mean 'time'"):
         jf.Executor(here, tme="5m")
-    refused = jf.Executor(here, mem="4 apples").submit(multiply, 1, 1)
-    assert isinstance(refused.exception(60), SpecError)
+    for options in ({"mem": "4 apples"}, {"concurrency": 0}, {"tasks_per_job": 1.5}, {"array": "0-3"}):
+        with pytest.raises(SpecError):
+            jf.Executor(here, **options)
+    with pytest.raises(SpecError, match="by its name or handle"):
+        jf.Executor(3)  # type: ignore[arg-type]
 
 
 def test_many_calls_in_few_elements(here: Machine) -> None:
@@ -187,3 +191,39 @@ def wait_for_jobs(machine: Machine, count: int) -> None:
     while sum(bool(job.record.native_id) for job in machine.jobs()) < count:
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_call_that_cannot_travel_is_no_trouble_of_the_others(here: Machine, executor: jf.Executor) -> None:
+    good, bad = executor.submit(multiply, 2, 2), executor.submit(multiply, threading.Lock(), 2)  # type: ignore[arg-type]
+    more = executor.submit(multiply, 3, 3)
+
+    assert (4, 9) == (good.result(60), more.result(60))
+    assert isinstance(bad.exception(60), SpecError)
+
+
+def test_call_waits_only_for_what_it_uses(here: Machine) -> None:
+    slow = here.submit(time.sleep, 30)
+    with jf.Executor(here) as executor:
+        waits, free = executor.submit(len, [slow]), executor.submit(multiply, 2, 3)
+
+        assert 6 == free.result(20)
+        slow.cancel()
+        assert isinstance(waits.exception(60), JobferryError)
+
+
+class Saves:
+    """Can save its work, and be warned."""
+
+    def __call__(self) -> bool:
+        return True
+
+    def checkpoint(self) -> None:
+        pass
+
+
+def test_what_can_be_warned_has_a_job_of_its_own(here: Machine) -> None:
+    with jf.Executor(here, time="5m") as executor:
+        first, second = executor.submit(multiply, 1, 1), executor.submit(Saves())
+        assert (1, True) == (first.result(60), second.result(60))
+
+    assert {None, "USR2"} == {job.record.spec.signal and job.record.spec.signal.name for job in here.jobs()}

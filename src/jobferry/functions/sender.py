@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from jobferry.client import Client
-from jobferry.functions.calling import draft_calls, send
+from jobferry.errors import SpecError
+from jobferry.functions.calling import can_checkpoint, draft_calls, send
 from jobferry.functions.function_job import FunctionJob
 from jobferry.functions.futures import CallsOfJob, Entry, RemoteFuture
+from jobferry.functions.references import reference
 from jobferry.machine_handle import Machine
+from jobferry.model.record import JobRecord
 from jobferry.model.spec import Array
 
 # a burst is over when so long nothing more has come, or it has lasted so long
@@ -86,8 +90,8 @@ class Sender:
             with self._changed:
                 entries, self._waiting = self._waiting, []
             entries = [entry for entry in entries if not entry.future.cancelled()]
-            if entries:
-                self._send(entries)
+            for group in _alike(entries):
+                self._send(group)
 
     def _run(self) -> None:
         while True:
@@ -108,7 +112,10 @@ class Sender:
     def _send(self, entries: list[Entry]) -> None:
         futures = [entry.future for entry in entries]
         try:
-            job = self._submit(entries)
+            draft = self._draft(entries)
+            job = (
+                None if draft is None else FunctionJob(send(self._client, self._machine, draft), self._client)
+            )
         except BaseException as error:
             # whatever it is, it belongs to those who wait for the results
             for future in futures:
@@ -116,14 +123,51 @@ class Sender:
             if not isinstance(error, Exception):
                 raise
             return
-        self._sent(CallsOfJob(job, futures))
+        if job is not None:
+            self._sent(CallsOfJob(job, futures))
+            return
+        middle = len(entries) // 2
+        self._send(entries[:middle])
+        self._send(entries[middle:])
 
-    def _submit(self, entries: list[Entry]) -> FunctionJob:
+    def _draft(self, entries: list[Entry]) -> JobRecord | None:
+        """Make the job of calls; None when something stands in the way of one of many.
+
+        Raises:
+            SpecError: it is in the way of the only one.
+        """
         calls = [(entry.function, entry.args, entry.kwargs) for entry in entries]
         options = dict(self._options)
         if len(calls) > 1:
             elements = -(-len(calls) // self._chunk)
             options["array"] = Array(indices=tuple(range(elements)), limit=self._limit)
         chunk = self._chunk if len(calls) > 1 else 1
-        draft = draft_calls(self._client, self._machine, calls, options, chunk=chunk)
-        return FunctionJob(send(self._client, self._machine, draft), self._client)
+        try:
+            return draft_calls(self._client, self._machine, calls, options, chunk=chunk)
+        except SpecError:
+            if len(entries) == 1:
+                raise
+            return None
+
+
+def _alike(entries: list[Entry]) -> Iterator[list[Entry]]:
+    """Put together the calls that may share a job: wait for the same results, are warned alike."""
+    groups: dict[tuple[bool, frozenset[str]], list[Entry]] = {}
+    for entry in entries:
+        awaited = frozenset(_awaited([entry.args, entry.kwargs]))
+        groups.setdefault((can_checkpoint(entry.function), awaited), []).append(entry)
+    yield from groups.values()
+
+
+def _awaited(value: object) -> Iterator[str]:
+    """Name the jobs whose results are among arguments."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _awaited(item)
+    elif isinstance(value, dict):
+        yield from _awaited(list(value.values()))
+    else:
+        # one that has no result is refused where the call is packed
+        with suppress(SpecError):
+            if (found := reference(value)) is not None:
+                yield found.job_id
