@@ -68,3 +68,35 @@ def test_equal_values_have_one_name_and_others_another() -> None:
 def test_what_belongs_to_this_process_has_no_name() -> None:
     with pytest.raises(SpecError, match="lock cannot travel"):
         of_value(threading.Lock())
+
+
+CHANGING = """
+    import re
+    from jobferry.functions.fingerprint import of_function, of_value
+
+    class Model:
+        def run(self):
+            return shared and {number}
+    shared, nested, pattern = Model(), {{"k": [Model]}}, re.compile("{number}")
+
+    def instance():
+        return shared.run()
+    def within():
+        return nested["k"][0]().run()
+    def searches():
+        return pattern.pattern
+
+    print(of_function(instance), of_function(within), of_function(searches), of_value(Model()))
+"""
+
+
+def test_class_or_pattern_that_changed_changes_what_uses_it(tmp_path: Path) -> None:
+    names = []
+    for number in (1, 1, 2):
+        path = tmp_path / "program.py"
+        path.write_text(textwrap.dedent(CHANGING.format(number=number)))
+        said = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True)
+        names.append(said.stdout.split())
+
+    assert names[0] == names[1]
+    assert 4 == len({*names[0]} - {*names[2]})

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import hashlib
 import types
-from collections.abc import Callable, Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from jobferry.errors import SpecError
 from jobferry.functions.capture import capture
+from jobferry.functions.own import is_own
 from jobferry.functions.references import reference
 
 _SCALARS = frozenset({int, float, str, bytes, bytearray, bool, complex, type(None)})
 _LENGTH = 32
+# for values, of which there are many, a class is looked at once
+_kinds: weakref.WeakKeyDictionary[type, str] = weakref.WeakKeyDictionary()
 
 
 def of_function(function: Callable[..., object]) -> str:
@@ -27,7 +32,7 @@ def of_value(value: object) -> str:
     Raises:
         SpecError: it belongs to this process, so that nothing can be said of it that holds in another.
     """
-    return _named(_Walk().value(value))
+    return _named(_Walk(_kinds).value(value))
 
 
 def _named(pieces: Iterator[bytes]) -> str:
@@ -40,10 +45,15 @@ def _named(pieces: Iterator[bytes]) -> str:
 
 
 class _Walk:
-    """Goes through a value; what is met again within itself is named by how far up it stands."""
+    """Goes through a value; what is met again within itself is named by how far up it stands.
 
-    def __init__(self) -> None:
+    Args:
+        kinds: the names of the user's own classes, as far as they are known; none while one is being told.
+    """
+
+    def __init__(self, kinds: MutableMapping[type, str] | None = None) -> None:
         self._places: dict[int, int] = {}
+        self._kinds: MutableMapping[type, str] = {} if kinds is None else kinds
 
     def function(self, function: Callable[..., object]) -> Iterator[bytes]:
         found = capture(function)
@@ -67,6 +77,8 @@ class _Walk:
             yield b"place %d" % self._places[id(value)]
             return
         self._places[id(value)] = len(self._places)
+        if is_own(kind.__module__):
+            yield self._kind(kind)
         yield from self._whole(value)
         # side by side, a value and its equal are the same
         del self._places[id(value)]
@@ -80,10 +92,14 @@ class _Walk:
             yield from self.value(value.keywords)
         elif isinstance(value, types.FunctionType | types.MethodType):
             yield from self.function(value)
+        elif isinstance(value, type) and is_own(value.__module__):
+            yield self._kind(value)
         elif isinstance(value, type | types.BuiltinFunctionType | types.ModuleType):
             yield f"{getattr(value, '__module__', '')} {value.__name__}".encode()
         elif isinstance(value, set | frozenset):
-            yield from (name.encode() for name in sorted(_named(_Walk().value(item)) for item in value))
+            yield from (
+                name.encode() for name in sorted(_named(_Walk(self._kinds).value(item)) for item in value)
+            )
         elif isinstance(value, list | tuple):
             for item in value:
                 yield from self.value(item)
@@ -92,16 +108,25 @@ class _Walk:
         else:
             yield from self._reduced(value)
 
+    def _kind(self, kind: type) -> bytes:
+        """Name one of the user's own classes by its text and by what that uses."""
+        if kind not in self._kinds:
+            # a class may use a value that is of it
+            self._kinds[kind] = kind.__qualname__
+            self._kinds[kind] = _named(_Walk(self._kinds).function(kind))
+        return self._kinds[kind].encode()
+
     def _pairs(self, value: Mapping[Any, Any]) -> Iterator[bytes]:
-        named = {_named(_Walk().value(key)): item for key, item in value.items()}
+        named = {_named(_Walk(self._kinds).value(key)): item for key, item in value.items()}
         for name in sorted(named):
             yield name.encode()
             yield from self.value(named[name])
 
     def _reduced(self, value: Any) -> Iterator[bytes]:
         """Go through what pickle would take of an object."""
+        reduce = copyreg.dispatch_table.get(type(value))
         try:
-            parts = value.__reduce_ex__(4)
+            parts = value.__reduce_ex__(4) if reduce is None else reduce(value)
         except Exception as error:
             raise SpecError(f"a {type(value).__qualname__} cannot travel: {error}") from error
         if isinstance(parts, str):
