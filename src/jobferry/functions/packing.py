@@ -20,7 +20,7 @@ from jobferry.far.serialisers import KNOWN, Serialiser
 from jobferry.functions.arguments import name_of
 from jobferry.functions.capture import capture, plain
 from jobferry.functions.own import read_sources
-from jobferry.functions.pickling import FunctionPickler, dump, is_plain, own_by_value, used_by
+from jobferry.functions.pickling import FunctionPickler, by_reference, dump, is_plain, own_by_value, used_by
 from jobferry.functions.references import reference
 from jobferry.functions.serialisers import registered
 from jobferry.functions.style import HERE, Style, decide
@@ -84,6 +84,7 @@ class _Packer:
         # kept, so that no other object can come by the same id meanwhile
         self._kept: list[object] = []
         self._modules: set[str] = set()
+        self._sent: Mapping[str, tuple[bool, str, str]] = {}
         self._lines: dict[tuple[str, int], str] = {}
         self.name = ""
 
@@ -105,9 +106,7 @@ class _Packer:
             if self._how == "pickle":
                 if is_plain(args) and is_plain(kwargs):
                     return [pickle.dumps(whole, 5)]
-                parts, pickler = dump(whole, self._refer)
-                self._note(pickler)
-                return parts
+                return self._dump(whole)
             if self._how == "json":
                 return self._as_json([list(args), dict(kwargs)])
             return [self._serialiser().dumps([list(args), dict(kwargs)])]
@@ -155,12 +154,23 @@ class _Packer:
 
     def _as_pickle(self, function: Callable[..., object]) -> Parts:
         try:
-            parts, pickler = dump(function, self._refer)
+            return self._dump(function)
         except SpecError as error:
             culprit = self._culprit(function)
             what = f"{name_of(function)} uses `{culprit}`" if culprit else name_of(function)
             raise SpecError(f"{what}: {error.message}", hint=error.hint) from error
-        self._note(pickler)
+
+    def _dump(self, value: object) -> Parts:
+        """Pickle a value; what is of a module that is sent is taken from there, not sent twice."""
+        parts: Parts = ()
+        known: int | None = None
+        while known != len(self._modules):
+            known = len(self._modules)
+            with by_reference(self._sent):
+                parts, pickler = dump(value, self._refer)
+            self._note(pickler)
+            if known != len(self._modules):
+                self._sent = read_sources(sorted(self._modules))
         return parts
 
     def _culprit(self, function: Callable[..., object]) -> str | None:

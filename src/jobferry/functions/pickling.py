@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dis
+import functools
 import importlib
 import io
 import pickle
+import sys
 import threading
 import types
 from collections import ChainMap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
@@ -22,6 +24,8 @@ Refer = Callable[[object], tuple[str, int] | None]
 """Gives the job and the number of a call whose result is meant; None for any other object."""
 
 _PLAIN = frozenset({int, float, str, bytes, bool, complex, type(None)})
+# what functools.lru_cache makes: a type of its own, written in C
+_Cached: Any = type(functools.lru_cache(len))
 # which modules are taken by value is a state of cloudpickle as a whole
 _by_value = threading.RLock()
 _depth = 0
@@ -37,6 +41,20 @@ def _with_its_file(code: types.CodeType) -> tuple[Any, tuple[Any, ...]]:
     return kind, tuple(code.co_filename if part == "<dynamic-code>" else part for part in parts)
 
 
+def _cached(function: Any) -> Any:
+    """Write a function that remembers its results as what it remembers them for; the results stay here."""
+    inner = function.__wrapped__
+    if not is_own(inner.__module__ or "__main__"):
+        return str(function.__qualname__)
+    how = function.cache_parameters()
+    return _Cached, (inner, how["maxsize"], how["typed"], functools._CacheInfo)
+
+
+def _cached_property(made: functools.cached_property[Any]) -> tuple[Any, ...]:
+    """Write it without its lock, which it has before Python 3.12."""
+    return functools.cached_property, (made.func,), {"attrname": made.attrname}
+
+
 class FunctionPickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Takes the user's own functions and classes by value; notes which of his modules they import.
 
@@ -47,7 +65,13 @@ class FunctionPickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     # the pickler in C reads it from the class, once
     dispatch_table: ClassVar[ChainMap[type, Any]] = ChainMap(
-        {types.ModuleType: _import, types.CodeType: _with_its_file}, cloudpickle.Pickler.dispatch_table
+        {
+            types.ModuleType: _import,
+            types.CodeType: _with_its_file,
+            functools.cached_property: _cached_property,
+            _Cached: _cached,
+        },
+        cloudpickle.Pickler.dispatch_table,
     )
 
     def __init__(self, stream: io.BytesIO, buffers: list[pickle.PickleBuffer], refer: Refer) -> None:
@@ -122,6 +146,20 @@ def own_by_value() -> Iterator[None]:
             _depth -= 1
             for module in own:
                 cloudpickle.unregister_pickle_by_value(module)
+
+
+@contextmanager
+def by_reference(names: Iterable[str]) -> Iterator[None]:
+    """Within `own_by_value`, take modules of these names by name: they are sent themselves."""
+    known = cloudpickle.list_registry_pickle_by_value()
+    modules = [sys.modules[name] for name in names if name in known and name in sys.modules]
+    for module in modules:
+        cloudpickle.unregister_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            cloudpickle.register_pickle_by_value(module)
 
 
 def imports_of(function: types.FunctionType) -> Iterator[str]:
