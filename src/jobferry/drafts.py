@@ -104,5 +104,7 @@ def _check_outcome(other: JobRecord, kind: DependencyKind) -> None:
     refused = {DependencyKind.AFTEROK: not succeeded, DependencyKind.AFTERNOTOK: succeeded}
     if refused.get(kind, False):
         raise DependencyFailed(
-            f"{other.id} has ended as {other.state.value.lower()}: {kind.value} cannot be met"
+            f"{other.id} ({other.spec.name}), which this was to wait for, has ended as "
+            f"{other.state.value.lower()}: {kind.value} cannot be met",
+            hint=f"`jobferry why {other.id}`",
         )

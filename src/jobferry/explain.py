@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jobferry.dependencies import unmet
 from jobferry.details import numbered_attempts
 from jobferry.errors import JobferryError, ParseError, SchedulerBusy
 from jobferry.judging import said_of
@@ -76,9 +77,20 @@ def explain(client: Client, record: JobRecord) -> Explanation:
         reason = _explained(machine, record.status.reason)
         witnesses, tail = _ask(machine, record)
     except JobferryError as error:
-        words = (*_words(record, None), f"its machine was not reached: {error}", *_hint(error))
+        words = (
+            *_words(record, None),
+            *_blame(client, record),
+            f"its machine was not reached: {error}",
+            *_hint(error),
+        )
         return Explanation(words=words, evidence=(stored,))
-    return Explanation(words=tuple(_words(record, reason)), evidence=witnesses, tail=tail)
+    words = (*_words(record, reason), *_blame(client, record))
+    return Explanation(words=words, evidence=witnesses, tail=tail)
+
+
+def _blame(client: Client, record: JobRecord) -> Iterator[str]:
+    if record.status.failure is Failure.DEPENDENCY:
+        yield from unmet(record, client)
 
 
 def _hint(error: JobferryError) -> Iterator[str]:
@@ -93,10 +105,11 @@ def _explained(machine: OpenMachine, reason: str | None) -> str | None:
 def _words(record: JobRecord, explained: str | None) -> Iterator[str]:
     status = record.status
     if status.failure is not None:
-        yield _DEATHS[status.failure].format(exit_code=status.exit_code, signal=status.signal)
+        first = _DEATHS[status.failure].format(exit_code=status.exit_code, signal=status.signal)
     else:
-        yield _STATES.get(status.state, f"it is {status.state.value.lower()}")
-    if status.reason:
+        first = _STATES.get(status.state, f"it is {status.state.value.lower()}")
+    yield first
+    if status.reason and status.reason != first:
         yield f"{status.reason}: {explained}" if explained else status.reason
     # an array in parts may wait for the same thing many times
     waits = dict.fromkeys(entry.waits for entry in record.unsent if entry.waits)

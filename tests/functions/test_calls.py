@@ -16,6 +16,7 @@ import pytest
 
 import jobferry as jf
 from jobferry.errors import JobFailed, RemoteError, RemoteTraceback, ResultError, SpecError
+from jobferry.explain import explain
 from jobferry.machine_handle import Machine
 
 FACTOR = 3
@@ -57,6 +58,29 @@ def factorial(n: int) -> int:
     return 1 if n < 2 else n * factorial(n - 1)
 
 
+@functools.lru_cache
+def fibonacci(n: int) -> int:
+    return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+
+
+def twice_fibonacci(n: int) -> int:
+    return 2 * fibonacci(n)
+
+
+class Lazy:
+    @functools.cached_property
+    def five(self) -> int:
+        return 5
+
+    @functools.lru_cache(maxsize=3)  # noqa: B019
+    def times(self, x: int) -> int:
+        return x * self.five
+
+
+def lazily(x: int) -> int:
+    return Lazy().times(x)
+
+
 async def wait_for(x: int) -> int:
     return x
 
@@ -68,13 +92,29 @@ async def wait_for(x: int) -> int:
         (lambda x: x + FACTOR, (4,), {}, 7),
         (closure_over(5), (1,), {}, 6),
         (factorial, (6,), {}, 720),
+        (fibonacci, (10,), {}, 55),
+        (twice_fibonacci, (10,), {}, 110),
+        (lazily, (4,), {}, 20),
         (Point(1, 2).moved, (3,), {}, Point(4, 5)),
         (Point, (1,), {"y": 2}, Point(1, 2)),
         (functools.partial(multiply, b=2), (5,), {}, 30),
         (len, ([1, 2, 3],), {}, 3),
         (wait_for, (8,), {}, 8),
     ],
-    ids=["helpers", "lambda", "closure", "recursion", "method", "class", "partial", "built-in", "async"],
+    ids=[
+        "helpers",
+        "lambda",
+        "closure",
+        "recursion",
+        "cached",
+        "uses cached",
+        "cached members",
+        "method",
+        "class",
+        "partial",
+        "built-in",
+        "async",
+    ],
 )
 def test_result_is_the_same_as_here(
     here: Machine,
@@ -254,6 +294,33 @@ def test_functions_of_an_own_package_travel(
         here.call(work.fail).result(60)
 
 
+def test_own_package_is_there_once(here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "mine" / "ownshapes"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from .shapes import Shape\n")
+    (package / "shapes.py").write_text(
+        "class Shape: pass\nclass Bad(Exception): pass\ndef fail(): raise Bad\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path / "mine")
+    import ownshapes  # type: ignore[import-not-found]
+    from ownshapes import shapes
+    from ownshapes.shapes import fail  # type: ignore[import-not-found]
+
+    def look(shape: object) -> list[object]:
+        from ownshapes.shapes import Shape
+
+        try:
+            fail()
+        except shapes.Bad:
+            return [isinstance(shape, ownshapes.Shape), type(shape) is Shape, shape]
+        return []
+
+    *same, back = here.call(look, ownshapes.Shape()).result(60)
+
+    assert [True, True] == same
+    assert type(back) is shapes.Shape
+
+
 def test_arrays_travel_without_being_copied_much(here: Machine) -> None:
     array = np.arange(12_500_000, dtype=np.float64)
 
@@ -331,8 +398,11 @@ def test_failure_is_seen_by_all_that_wait_for_it(here: Machine) -> None:
     second = here.call(multiply, first, b=1)
     third = here.call(multiply, second, b=1)
 
-    with pytest.raises(JobFailed, match="dependency"):
+    with pytest.raises(
+        JobFailed, match=rf"dependency .*waited for {second.id} \(multiply\).* ended as failed"
+    ):
         third.result(60)
+    assert any(first.id in words for words in explain(here.opened_client, second.record).words)
     assert jf.Failure.DEPENDENCY == second.status.failure == third.status.failure
 
 
