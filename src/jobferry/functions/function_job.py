@@ -8,6 +8,7 @@ from typing import Any
 
 from jobferry.client import Client
 from jobferry.control import Controller
+from jobferry.dependencies import unmet
 from jobferry.errors import JobError, ResultError, TransportError
 from jobferry.functions import interpreters
 from jobferry.functions.decoding import error_of, value_of, warn_again
@@ -16,7 +17,7 @@ from jobferry.functions.references import Reference
 from jobferry.job_handle import Job, end_error
 from jobferry.logs import log_files, read_last
 from jobferry.model.record import JobRecord
-from jobferry.model.status import JobState
+from jobferry.model.status import Failure, JobState
 
 # so many lines of the log come with an exception
 _LOG_LINES = 10
@@ -118,8 +119,14 @@ class FunctionJob(Job):
         )
 
     def header_of(self, call: int) -> Any:
-        """Return what is known of a call's end: times, what it printed; None before that."""
-        return self.outcomes.header(call)
+        """Return what is known of a call's end in the run that counts, such as times; None before that."""
+        self.outcomes.see(self.record)
+        return self.outcomes.header(call) if self.outcomes.is_here(call) else None
+
+    def is_without_result(self, call: int) -> bool:
+        """Whether it is known that a call has ended and did not return."""
+        self.outcomes.see(self.record)
+        return self.outcomes.is_in_vain(call)
 
     def _without_result(self, call: int) -> JobError:
         task = self.outcomes.task_of(call)
@@ -133,7 +140,10 @@ class FunctionJob(Job):
                 hint="a function that ends its own process, as by os._exit, returns nothing",
                 **where,
             )
-        return end_error(self.record, task)
+        error = end_error(self.record, task)
+        if status.failure is Failure.DEPENDENCY:
+            error.message = "; ".join((error.message, *unmet(self.record, self._client)))
+        return error
 
     def _noted(self, call: int, error: Exception | None) -> Exception | None:
         """Tell with an exception the end of what its call printed."""

@@ -37,6 +37,8 @@ class Outcomes:
         self._covering: dict[int | None, Submission] | None = None
         self._places: dict[int, tuple[Path, Mapping[str, Any], int]] = {}
         self._read: set[Path] = set()
+        # runs of tasks whose results were waited for in vain
+        self._in_vain: dict[int | None, int] = {}
 
     @property
     def record(self) -> JobRecord:
@@ -68,6 +70,7 @@ class Outcomes:
             TransportError: the machine was not reached.
         """
         self._read_files()
+        missing: list[int | None] = []
         for attempt in range(_TRIES):
             missing = self._missing(calls)
             if not missing:
@@ -78,6 +81,7 @@ class Outcomes:
             self._read_files()
             if not self._promised(self._missing(calls)):
                 return
+        self._in_vain.update((task, self.covering[task].run) for task in missing)
 
     def header(self, call: int) -> Mapping[str, Any] | None:
         """Return what a call's result says of itself; None when it has none here."""
@@ -105,7 +109,8 @@ class Outcomes:
         """List the tasks of the job that have ended and have calls whose results are not here."""
         wanted = range(self.function.count) if calls is None else calls
         tasks = (self.task_of(call) for call in wanted if not self.is_here(call))
-        return [task for task in dict.fromkeys(tasks) if self._has_ended(task)]
+        ended = (task for task in dict.fromkeys(tasks) if self._has_ended(task))
+        return [task for task in ended if self._in_vain.get(task) != self.covering[task].run]
 
     def task_of(self, call: int) -> int | None:
         """Tell which task of the job runs a call."""
@@ -117,6 +122,13 @@ class Outcomes:
         if header is None:
             return False
         return bool(header["ok"]) or int(header["run"]) >= self.covering[self.task_of(call)].run
+
+    def is_in_vain(self, call: int) -> bool:
+        """Whether a call's task has ended well, and its result says that it did not return, or never came."""
+        task = self.task_of(call)
+        if self.is_here(call):
+            return not self._places[call][1]["ok"]
+        return task in self._in_vain and self._in_vain[task] == self.covering[task].run
 
     def _has_ended(self, task: int | None) -> bool:
         status = self.record.status if task is None else self.record.tasks.get(task)

@@ -12,7 +12,6 @@ from typing import Any
 from jobferry.errors import SpecError
 from jobferry.functions.arguments import name_of, signature_of
 from jobferry.functions.fingerprint import of_value
-from jobferry.functions.pickling import is_plain
 from jobferry.model.suggest import did_you_mean
 from jobferry.render.shell import quote
 
@@ -21,7 +20,8 @@ Params = Mapping[str, Any]
 _FIELD = re.compile(r"\{\{([A-Za-z_]\w*)\}\}|\{([A-Za-z_]\w*)(:[^{}]+)?\}", re.ASCII)
 _UNSAFE = re.compile(r"[^A-Za-z0-9=.,+_-]+", re.ASCII)
 _LONGEST_LABEL = 80
-_SIMPLE = frozenset({int, float, str, bool, type(None)})
+SIMPLE = frozenset({int, float, str, bool, type(None)})
+"""Types of values that JSON gives back as they were, and that nothing changes."""
 
 
 def grid(**values: Any) -> list[dict[str, Any]]:
@@ -106,7 +106,7 @@ def key_of(params: Params) -> str:
     Raises:
         SpecError: a value that belongs to this process.
     """
-    if all(type(value) in _SIMPLE for value in params.values()):
+    if all(type(value) in SIMPLE for value in params.values()):
         # as a rule; many are named
         text = json.dumps(params, sort_keys=True, separators=(",", ":")).encode()
         return hashlib.sha256(text).hexdigest()[:32]
@@ -115,13 +115,18 @@ def key_of(params: Params) -> str:
 
 def text_of(params: Params) -> str:
     """Write a set for the list of tasks: as JSON, and what that cannot hold in words."""
-    return json.dumps(
-        {str(name): value if is_plain(value) else _words(value) for name, value in params.items()}
-    )
+    try:
+        return json.dumps(params)
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps({str(name): _or_words(value) for name, value in params.items()})
 
 
-def _words(value: object) -> str:
-    return f"<{type(value).__qualname__}>"
+def _or_words(value: object) -> object:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return f"<{type(value).__qualname__}>"
+    return value
 
 
 def label_of(params: Params) -> str:

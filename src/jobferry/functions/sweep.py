@@ -33,13 +33,14 @@ class Sweep(Tabular):
     run twice, and new ones only add. Its tasks are in the order in which they were given.
 
     Attributes:
+        machine: the machine it runs on.
         row: what the store keeps of it beside its tasks.
         work: what it runs, where this process has said so.
     """
 
     def __init__(self, client: Client, machine: Machine, row: SweepRow, work: SweptWork | None) -> None:
         self._client = client
-        self._machine = machine
+        self.machine = machine
         self.row = row
         self.work = work
         tasks, jobs = sweep_rows.load(client, row)
@@ -50,11 +51,6 @@ class Sweep(Tabular):
     def name(self) -> str:
         """Its name on its machine."""
         return self.row.name
-
-    @property
-    def machine(self) -> Machine:
-        """The machine it runs on."""
-        return self._machine
 
     @property
     def tasks(self) -> Sequence[SweepTask]:
@@ -82,8 +78,9 @@ class Sweep(Tabular):
         Raises:
             SpecError: a set does not fit what is swept; none of them is added.
         """
-        given = [named] if params is None else [params] if isinstance(params, Mapping) else list(params)
-        self._tasks.add([self._checker.check(each) for each in given])
+        one = named if params is None else params if isinstance(params, Mapping) else None
+        given = list(params or ()) if one is None else [one]
+        self._tasks.add([self._checker.check(each) for each in given], first=one is None)
         return self
 
     def submit(self) -> Sweep:
@@ -94,17 +91,18 @@ class Sweep(Tabular):
             SubmitRefused: the batch system said no.
         """
         if new := self._tasks.new:
-            sweep_rows.submit(self._client, self._machine, self.row, self._checked_work, new, self._jobs)
+            sweep_rows.submit(self._client, self.machine, self.row, self._checked_work, new, self._jobs)
         return self
 
     # -- what came of it
 
     def wait(self, timeout: float | str | timedelta | None = None) -> Sweep:
-        """Wait until all its tasks have ended.
+        """Submit what is not submitted, and wait until all its tasks have ended.
 
         Raises:
             WaitTimeout: the time is over; the tasks go on.
         """
+        self.submit()
         self._jobs.see(self._client.wait(self._jobs.records, as_duration(timeout)))
         return self
 
@@ -121,11 +119,9 @@ class Sweep(Tabular):
         Args:
             return_exceptions: put what a task raised in the place of its result; else the first is raised.
         """
-        self.submit().wait(timeout)
+        self.wait(timeout)
         self._jobs.bring(self._tasks)
-        if not return_exceptions:
-            return [task.result() for task in self._tasks]
-        return [task.exception() or task.result() for task in self._tasks]
+        return [task.outcome() if return_exceptions else task.result() for task in self._tasks]
 
     def as_completed(self, timeout: float | str | timedelta | None = None) -> Iterator[SweepTask]:
         """Yield tasks as they end.
@@ -174,10 +170,13 @@ class Sweep(Tabular):
 
         Args:
             resources: what to ask for instead of what they had: ``mem="8G"``.
+
+        Raises:
+            SpecError: all are to be run, and this process does not know what, or with which parameters.
         """
         if not failed:
-            self.reset()
-            return self.submit()
+            sweep_rows.check_known(self._checked_work, self._tasks)
+            return self.reset().submit()
         self._jobs.see(self._client.retry(self._jobs.records, read_resources(resources)))
         return self
 
@@ -193,10 +192,9 @@ class Sweep(Tabular):
             SpecError: one of them has not ended.
         """
         chosen = [tasks] if isinstance(tasks, SweepTask) else list(tasks)
-        for task in chosen:
-            if task.job is not None and not task.has_ended:
-                raise SpecError(f"task {task.index} has not ended", hint="cancel() the sweep first")
-        self._client.store.sweeps.remove(self.row.id, [task.key for task in chosen])
+        if any(task.job is not None and not task.has_ended for task in chosen):
+            self.refresh()
+        sweep_rows.remove(self._client, self.row, chosen)
         self._tasks.remove(chosen)
         return self
 
@@ -204,15 +202,15 @@ class Sweep(Tabular):
         """Forget all that came of it, here and over there; its tasks are as if just added.
 
         Raises:
-            SpecError: a task has not ended.
+            SpecError: a task has not ended, of those that another process submitted, too.
         """
-        self.refresh()
-        sweep_rows.reset(self._client, self.row, list(self._tasks), self._jobs)
+        keys = sweep_rows.take_in(self._client, self.row, self._jobs)
+        sweep_rows.reset(self._client, self.refresh().row, list(self._tasks), self._jobs, keys)
         return self
 
     def __repr__(self) -> str:
         states = ", ".join(f"{count} {state.value.lower()}" for state, count in self.counts.items())
-        return f"<Sweep {self.name!r} on {self._machine.name}: {states or 'empty'}>"
+        return f"<Sweep {self.name!r} on {self.machine.name}: {states or 'empty'}>"
 
     @cached_property
     def _checker(self) -> Checker:

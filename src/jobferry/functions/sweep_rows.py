@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jobferry.client import Client
 from jobferry.errors import SpecError
 from jobferry.functions.arguments import name_of
-from jobferry.functions.parameters import text_of
+from jobferry.functions.parameters import SIMPLE, key_of, text_of
 from jobferry.functions.sweep_jobs import SweepJobs
 from jobferry.functions.sweep_task import SweepTask
 from jobferry.functions.swept import SweptWork
@@ -106,6 +106,7 @@ def submit(
         left = [task for task in new if task.key not in known]
         if not left:
             return
+        check_known(work, left)
         draft = work.draft(client, machine, [task.params for task in left], row.name)
         first = max((task.position for task in known.values()), default=-1) + 1
         rows = [
@@ -133,14 +134,59 @@ def _adopt(client: Client, tasks: Sequence[SweepTask], known: Mapping[str, TaskR
         task.job, task.call = jobs[known[task.key].job_id], known[task.key].call
 
 
-def reset(client: Client, row: SweepRow, tasks: Sequence[SweepTask], jobs: SweepJobs) -> None:
-    """Forget what came of all tasks, here and over there.
+def remove(client: Client, row: SweepRow, tasks: Sequence[SweepTask]) -> None:
+    """Forget tasks; their jobs are left alone.
+
+    Raises:
+        SpecError: one of them has not ended.
+    """
+    for task in tasks:
+        if task.job is not None and not task.has_ended:
+            raise SpecError(f"task {task.index} has not ended", hint="cancel() the sweep first")
+    client.store.sweeps.remove(row.id, [task.key for task in tasks])
+
+
+def check_known(work: SweptWork, tasks: Iterable[SweepTask]) -> None:
+    """Look whether tasks can be run by this process: with the very parameters they are named by.
+
+    Raises:
+        SpecError: one of them cannot.
+    """
+    checker = work.checker()
+    for task in tasks:
+        if task.given and all(type(value) in SIMPLE for value in task.params.values()):
+            continue
+        checker.check(task.params)
+        if key_of(task.params) != task.key:
+            what = "changed since it was added" if task.given else "not known in this process, only in words"
+            raise SpecError(
+                f"what task {task.index} ({task.label}) was given is {what}",
+                hint="add() its parameters again: the list of tasks keeps numbers, texts, lists and dicts",
+            )
+
+
+def take_in(client: Client, row: SweepRow, jobs: SweepJobs) -> list[str]:
+    """Take in the jobs that other processes have submitted; return the keys of all tasks with jobs."""
+    rows, records = _taken(client, row)
+    for record in records:
+        if record.id not in jobs:
+            jobs.add(open_job(record, client))
+    return [task.key for task in rows]
+
+
+def reset(
+    client: Client, row: SweepRow, tasks: Sequence[SweepTask], jobs: SweepJobs, keys: Sequence[str]
+) -> None:
+    """Forget what came of tasks, here and over there.
+
+    Args:
+        keys: of all tasks that these jobs run.
 
     Raises:
         SpecError: one of them has not ended.
     """
     client.remove(jobs.records, remote=True)
     jobs.clear()
-    forget(client, row)
+    client.store.sweeps.remove(row.id, keys)
     for task in tasks:
         task.job, task.call = None, 0

@@ -14,7 +14,14 @@ from jobferry.model.status import JobState, JobStatus
 
 
 class SweepTask:
-    """One task: its parameters, how it stands, what came of it; as an argument of a call it is its result."""
+    """One task: its parameters, how it stands, what came of it; as an argument of a call it is its result.
+
+    Attributes:
+        given: whether this process was given its parameters; else they are as the list of tasks has them: as
+            JSON, or a word for what JSON cannot hold.
+    """
+
+    given = False
 
     def __init__(self, index: int, key: str, params: Mapping[str, Any], job: Job | None, call: int) -> None:
         self.index = index
@@ -48,11 +55,16 @@ class SweepTask:
 
     @property
     def state(self) -> JobState:
-        """How it stands, as last seen; of many in one element, by its own result where that is there."""
-        header = self._header()
-        if header is not None:
+        """How it stands, as last seen; by its own result where that is there, and tells more."""
+        state = self.status.state
+        if not isinstance(self.job, FunctionJob):
+            return state
+        if self._is_one_of_many() and (header := self.job.header_of(self.call)) is not None:
             return JobState.COMPLETED if header["ok"] else JobState.FAILED
-        return self.status.state
+        if state is JobState.COMPLETED and self.job.is_without_result(self.call):
+            # it ended its process before it returned
+            return JobState.FAILED
+        return state
 
     @property
     def has_ended(self) -> bool:
@@ -82,6 +94,11 @@ class SweepTask:
             raise SpecError(f"task {self.index} has not ended", hint="wait() for the sweep first")
         return None if status.state is JobState.COMPLETED else end_error(job.record, self.element)
 
+    def outcome(self) -> Any:
+        """Return what it raised, or else what it returned."""
+        error = self.exception()
+        return self.result() if error is None else error
+
     def stdout(self) -> str:
         """Return what it has printed so far."""
         return self._read("stdout")
@@ -102,12 +119,6 @@ class SweepTask:
                 str(header.get("traceback", "")) if stream == "stderr" else ""
             )
         return job.stdout(self.element) if stream == "stdout" else job.stderr(self.element)
-
-    def _header(self) -> Mapping[str, Any] | None:
-        if not self._is_one_of_many() or not isinstance(self.job, FunctionJob):
-            return None
-        header: Mapping[str, Any] | None = self.job.header_of(self.call)
-        return header
 
     def _is_one_of_many(self) -> bool:
         function = None if self.job is None else self.job.record.spec.function
@@ -150,8 +161,8 @@ class TaskList:
         """Those that are not submitted."""
         return [task for task in self._tasks if task.job is None]
 
-    def add(self, sets: Sequence[Mapping[str, Any]]) -> None:
-        """Add sets of parameters; many stand first from then on, in their order, and older ones follow."""
+    def add(self, sets: Sequence[Mapping[str, Any]], *, first: bool) -> None:
+        """Add sets of parameters; with `first` they stand first from then on, and older ones follow."""
         order: dict[str, SweepTask] = {}
         for params in sets:
             key = key_of(params)
@@ -159,17 +170,16 @@ class TaskList:
             if task is None:
                 task = self._by_key[key] = SweepTask(len(self._tasks), key, params, None, 0)
                 self._tasks.append(task)
-            # of those that another process gave only a description is known
-            task.params = params
+            task.params, task.given = params, True
             order[key] = task
-        if len(sets) > 1:
+        if first:
             self._arrange([*order.values(), *(task for task in self._tasks if task.key not in order)])
 
     def remove(self, tasks: Iterable[SweepTask]) -> None:
         """Take tasks out."""
         gone = {task.key for task in tasks}
         for key in gone:
-            del self._by_key[key]
+            self._by_key.pop(key, None)
         self._arrange([task for task in self._tasks if task.key not in gone])
 
     def _arrange(self, tasks: list[SweepTask]) -> None:

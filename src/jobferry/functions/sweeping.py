@@ -35,6 +35,8 @@ def sweep(
     """Begin a sweep or find it again, and submit what is new of its parameters; see ``Machine.sweep``."""
     if work is None and how.name is None:
         raise SpecError("a sweep needs what it runs, or the name of one that is there")
+    if work is None and (params is not None or options):
+        raise SpecError("parameters and options need what they are for", hint="name what it runs, too")
     read = None if work is None else read_work(work, options, chunk=how.chunk, limit=how.limit)
     checked = None
     if read is not None and params is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from jobferry.client import Client
 from jobferry.errors import SpecError
 from jobferry.far.commands import run as run_words
-from jobferry.functions.arguments import OPTIONS, name_of, signature_of
+from jobferry.functions.arguments import OPTIONS, check_counts, name_of, signature_of
 from jobferry.functions.calling import draft_calls
 from jobferry.functions.capture import FAR
 from jobferry.functions.fingerprint import of_function
@@ -144,16 +144,18 @@ def read_work(work: Work, options: Mapping[str, Any], *, chunk: int, limit: int 
     Raises:
         SpecError: an option that nothing has, or numbers that make no sense.
     """
-    for name, number in (("tasks_per_job", chunk), ("concurrency", limit)):
-        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
-            raise SpecError(f"{name} must be a whole number of at least 1, not {number!r}")
+    check_counts(tasks_per_job=chunk, concurrency=limit)
     function = work if callable(work) else None
     signature = None if function is None else signature_of(function)
     known = set() if signature is None else set(signature.parameters)
     fixed = {name: value for name, value in options.items() if name in known}
     rest = {name: value for name, value in options.items() if name not in known}
     for name in rest:
-        if name not in OPTIONS or name in ("array", "name"):
+        if name in ("array", "name"):
+            raise SpecError(
+                f"a sweep has an {name} of its own" if name == "array" else "a sweep has one name"
+            )
+        if name not in OPTIONS:
             raise SpecError(
                 f"unknown option of a sweep: {name}{did_you_mean(name, [*OPTIONS, *known])}",
                 hint="parameters are in the list of dicts; see jobferry.grid and jobferry.zipped",

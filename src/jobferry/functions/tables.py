@@ -11,7 +11,10 @@ from jobferry.functions.sweep_task import SweepTask
 
 
 def to_records(tasks: Iterable[SweepTask]) -> list[dict[str, Any]]:
-    """Return one dict a task: its parameters, how it stands, what it returned, in words what it raised."""
+    """Return one dict a task: its parameters, how it stands, what it returned, in words what it raised.
+
+    A parameter that has the name of one of these is called ``param_state`` and so on.
+    """
     return [_record(task) for task in tasks]
 
 
@@ -19,7 +22,9 @@ def _record(task: SweepTask) -> dict[str, Any]:
     error = task.exception() if task.has_ended else None
     result = task.result() if task.has_ended and error is None else None
     words = None if error is None else f"{type(error).__name__}: {error}"
-    return {**task.params, "state": task.state.value, "result": result, "error": words}
+    outcome = {"state": task.state.value, "result": result, "error": words}
+    params = {f"param_{name}" if name in outcome else name: value for name, value in task.params.items()}
+    return {**params, **outcome}
 
 
 class Tabular(ABC):
