@@ -17,7 +17,7 @@ from jobferry.ownership import is_abandoned
 from jobferry.parts import unsuccessful
 from jobferry.payload import make_payload
 from jobferry.retrying import retry_now
-from jobferry.submission import CANCELLED_EARLY, NotPlaced, Outcome
+from jobferry.submission import CANCELLED_EARLY, FolderGone, NotPlaced, Outcome
 
 
 def find_out(delivery: Delivery, records: Sequence[JobRecord], *, look_up: bool) -> list[Outcome]:
@@ -52,6 +52,7 @@ def retry(delivery: Delivery, records: Sequence[JobRecord], asked: Resources) ->
 
     Raises:
         SpecError: it cannot be run there with these resources; nothing is changed.
+        TransferError: the folder of one is gone, which has failed with that.
     """
     now = delivery.clock.now()
     for record in records:
@@ -64,7 +65,13 @@ def retry(delivery: Delivery, records: Sequence[JobRecord], asked: Resources) ->
         return retry_now(old, tasks, asked, now) if tasks else old
 
     stored = delivery.store.update_all([record.id for record in records], change)
-    sent = {outcome.record.id: outcome.record for outcome in delivery.send_waiting(stored, may_try=True)}
+    outcomes = delivery.send_waiting(stored, may_try=True)
+    sent = {outcome.record.id: outcome.record for outcome in outcomes}
+    if gone := {o.record.id: o.error for o in outcomes if isinstance(o.error, FolderGone)}:
+        for job_id, error in gone.items():
+            parts = [(job_id, entry.number) for entry in sent[job_id].unsent]
+            delivery.ledger.refused(parts, error)
+        raise next(iter(gone.values()))
     return [sent.get(record.id, record) for record in stored]
 
 

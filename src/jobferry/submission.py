@@ -192,6 +192,8 @@ class Submitter:
         """Return the native id, or what stands in its place."""
         record = payload.record
         answer = answers.get(f"submit {part[0]} {part[1]}")
+        if answer is not None and answer.exit_code == _PLACE_FAILED and payload.has_folder and answer.words:
+            return _gone(record)
         if answer is None or answer.exit_code == _PLACE_FAILED:
             return _not_placed(record, answers)
         if answer.exit_code == _CANCELLED:
@@ -239,6 +241,10 @@ class NotPlaced(TransferError):
     """A job's folder is not over there, so that nothing of it can have been submitted."""
 
 
+class FolderGone(NotPlaced):
+    """A job's folder was over there, and is no more."""
+
+
 def _parts(payload: Payload) -> list[Part]:
     return [(payload.record.id, number) for number in payload.scripts]
 
@@ -263,6 +269,15 @@ def _not_placed(record: JobRecord, answers: Mapping[str, CommandResult]) -> NotP
     return NotPlaced(
         f"the job could not be placed in {record.root}: {words}",
         hint="see free space and quota there: `jobferry check`",
+        machine=record.machine.name,
+        job_id=record.id,
+    )
+
+
+def _gone(record: JobRecord) -> FolderGone:
+    return FolderGone(
+        f"the folder of {record.id} is gone: {in_folder(record.root, record.id)}",
+        hint="nothing can be run in it again: submit it anew",
         machine=record.machine.name,
         job_id=record.id,
     )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
-from jobferry.errors import SpecError, SubmitRefused, TransportError
+from jobferry.errors import SpecError, SubmitRefused, TransferError, TransportError
 from jobferry.job_handle import Job
 from jobferry.model.status import Failure, JobState
+from jobferry.opened import in_folder
 from jobferry.testing import Fault
 from tests.fake.conftest import Site, Sites
 
@@ -320,3 +322,22 @@ def test_job_that_is_warned_and_done_is_not_started_again(make_site: Sites) -> N
 
     assert JobState.COMPLETED is site.look(after=AN_INTERVAL).state
     assert 1 == site.runs
+
+
+def test_retry_in_a_folder_that_is_gone_is_refused_at_once(site: Site) -> None:
+    job = site.submit("exit 3")
+    site.wait()
+    shutil.rmtree(in_folder(site.only_job.root, job.id))
+
+    with pytest.raises(TransferError, match="is gone") as caught:
+        job.retry()
+
+    assert "submit it anew" in str(caught.value.hint)
+    record = site.client.store.resolve(job.id)
+    # it stays as it had ended, and waits for nothing
+    assert (JobState.FAILED, Failure.EXIT_CODE, 3) == (
+        record.state,
+        record.status.failure,
+        record.status.exit_code,
+    )
+    assert not record.unsent
