@@ -12,6 +12,7 @@ from jobferry.job_handle import Job
 
 if TYPE_CHECKING:
     from jobferry.explain import Explanation
+    from jobferry.machine_handle import Machine
 
 
 def summary(job: Job) -> dict[str, object]:
@@ -55,16 +56,21 @@ def why(job: Job) -> Explanation:
     return explain(default_client(), job.record)
 
 
-def preview_sweep(words: Sequence[str], points: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Write the command line of each task of a sweep; nothing is connected or stored.
+def preview_sweep(
+    machine: Machine, words: Sequence[str], points: Iterable[Mapping[str, Any]], **options: Any
+) -> list[str]:
+    """Write the command line of each task that a sweep would submit; nothing is connected or stored.
+
+    Args:
+        options: as for ``Machine.sweep``.
 
     Raises:
-        SpecError: a name in the command that is no parameter.
+        SpecError: it cannot be run there.
     """
-    from jobferry.functions.parameters import fill
+    from jobferry.functions.sweeping import preview
     from jobferry.render.shell import join
 
-    return [join([fill(word, point) for word in words]) for point in points]
+    return [join(each) for each in preview(machine, words, points, **options)]
 
 
 def parse_parameters(entries: Iterable[str]) -> dict[str, list[str]]:

@@ -57,3 +57,22 @@ def test_what_makes_no_sense_is_refused(home: Home, words: tuple[str, ...]) -> N
     assert 2 == done.returncode
     assert b"Traceback" not in done.stderr
     assert "" == home.ok("list")
+
+
+def test_dry_run_shows_what_would_be_submitted(home: Home) -> None:
+    words = ("-p", "a=1,2,3", "--name", "dry", "--", "echo")
+    home.ok("sweep", "-p", "a=2", "--name", "dry", "--", "echo", "{a}")
+
+    assert "echo 1\necho 3\n" == home.ok("sweep", "--dry-run", *words, "{a}")
+    assert b"has changed" in home.run("sweep", "--dry-run", *words, "{a}", "more").stderr
+    assert "echo 1 more\necho 2 more\necho 3 more\n" == home.ok(
+        "sweep", "--dry-run", "--force", *words, "{a}", "more"
+    )
+
+
+@pytest.mark.parametrize("words", [("-m", "nosuch"), ("--input", "nosuch"), ("--input", "in-{z}")])
+def test_dry_run_refuses_what_would_be_refused(home: Home, words: tuple[str, ...]) -> None:
+    done = home.run("sweep", "--dry-run", *words, "-p", "a=1", "--", "echo", "{a}")
+
+    assert 2 == done.returncode
+    assert b"" == done.stdout

@@ -67,6 +67,15 @@ class WorkCommand(Command):
 
 def job_options(function: F) -> F:
     """Add what `run`, `submit` and `render` take."""
+    return _with_job_options(function, _FIELDS)
+
+
+def sweep_options(function: F) -> F:
+    """Add what `sweep` takes: it makes an array itself."""
+    return _with_job_options(function, [entry for entry in _FIELDS if "--array" not in entry[0]])
+
+
+def _with_job_options(function: F, fields: Sequence[Settings]) -> F:
     options = [
         machine_option,
         *(click.option(*names, metavar=form, help=words) for names, form, words in (*_WHO, *_RESOURCES)),
@@ -75,7 +84,7 @@ def job_options(function: F) -> F:
             click.option(*names, metavar=form, multiple=True, help=f"{words} Repeatable.")
             for names, form, words in _LISTS
         ),
-        *(click.option(*names, metavar=form, help=words) for names, form, words in _FIELDS),
+        *(click.option(*names, metavar=form, help=words) for names, form, words in fields),
         click.option(
             "--after",
             metavar="JOB[:KIND]",

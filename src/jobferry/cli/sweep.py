@@ -10,7 +10,7 @@ import jobferry
 from jobferry import api
 from jobferry.cli import _output
 from jobferry.cli._group import declare
-from jobferry.cli._options import WorkCommand, dry_run_option, job_options
+from jobferry.cli._options import WorkCommand, dry_run_option, sweep_options
 
 
 @declare(
@@ -35,7 +35,7 @@ from jobferry.cli._options import WorkCommand, dry_run_option, job_options
     help="So many share one element of the array; needs Python there.",
 )
 @click.option("--force", is_flag=True, help="Run all tasks anew.")
-@job_options
+@sweep_options
 @dry_run_option
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- CMD...")
 def command(
@@ -58,7 +58,7 @@ def command(
     points = (jobferry.zipped if zipped else jobferry.grid)(**values)
     given = {name: value for name, value in options.items() if value not in (None, (), "")}
     if dry_run:
-        for line in api.preview_sweep([*words], points):
+        for line in api.preview_sweep(jobferry.machine(machine), [*words], points, **given):
             _output.data(line)
         return
     sweep = jobferry.machine(machine).sweep([*words], points, **given)

@@ -39,17 +39,37 @@ def open_row(
         named = name or f"{_short(work)}-{secrets.token_hex(4)}"
         # another process may begin it at the same moment, with something else
         known = client.store.sweeps.open(machine.name, named, work.title, digest)
+    if not force:
+        _check_same(client, known, work)
     if known.digest != digest:
-        # one of which nothing was submitted may become another
-        if not force and client.store.sweeps.tasks(known.id):
-            raise SpecError(
-                f"{work.title} has changed since the sweep {name!r} was made of {known.what}",
-                hint="force=True runs all its tasks anew; or give the sweep another name",
-            )
         client.store.sweeps.change(known.id, work.title, digest)
     if force:
         forget(client, known)
     return known
+
+
+def _check_same(client: Client, known: SweepRow, work: SweptWork) -> None:
+    # one of which nothing was submitted may become another
+    if known.digest != work.digest() and client.store.sweeps.tasks(known.id):
+        raise SpecError(
+            f"{work.title} has changed since the sweep {known.name!r} was made of {known.what}",
+            hint="force=True (--force) runs all its tasks anew; or give the sweep another name",
+        )
+
+
+def known_keys(
+    client: Client, machine: Machine, name: str | None, work: SweptWork, *, force: bool
+) -> list[str]:
+    """Name the tasks of a sweep that would not be submitted again.
+
+    Raises:
+        SpecError: the sweep of that name runs something else.
+    """
+    known = None if name is None or force else client.store.sweeps.find(machine.name, name)
+    if known is None:
+        return []
+    _check_same(client, known, work)
+    return [task.key for task in client.store.sweeps.tasks(known.id)]
 
 
 def _short(work: SweptWork) -> str:

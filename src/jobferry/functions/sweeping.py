@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jobferry.client import Client
 from jobferry.errors import SpecError
 from jobferry.functions import sweep_rows
+from jobferry.functions.parameters import key_of
 from jobferry.functions.sweep import Parameters, Sweep
 from jobferry.functions.swept import Work, read_work
 from jobferry.machine_handle import Machine
@@ -48,3 +49,30 @@ def sweep(
     row = sweep_rows.open_row(client, machine, how.name, read, force=how.force)
     found = Sweep(client, machine, row, read)
     return found if checked is None else found.add(checked).submit()
+
+
+def preview(
+    machine: Machine,
+    words: Sequence[str],
+    params: Iterable[Mapping[str, Any]],
+    *,
+    name: str | None = None,
+    concurrency: int | None = None,
+    tasks_per_job: int = 1,
+    force: bool = False,
+    **options: Any,
+) -> list[list[str]]:
+    """Write the command of each task that a sweep of commands would submit; nothing is connected or stored.
+
+    Raises:
+        SpecError: it cannot be run there, or the sweep of that name runs something else.
+    """
+    client = machine.opened_client
+    work = read_work(words, options, chunk=tasks_per_job, limit=concurrency)
+    checker = work.checker()
+    sets = {key_of(given): given for given in map(checker.check, params)}
+    for key in sweep_rows.known_keys(client, machine, name, work, force=force):
+        sets.pop(key, None)
+    if sets:
+        work.check(client, machine, list(sets.values()))
+    return [work.filled(given) for given in sets.values()]

@@ -23,6 +23,7 @@ from jobferry.model.record import JobRecord
 from jobferry.model.spec import Array, Input, parse_input
 from jobferry.model.suggest import did_you_mean
 from jobferry.options import base_folder
+from jobferry.payload import check_inputs
 from jobferry.render.tasks import script_of
 
 # a name under which the other side finds it, where our package has another one
@@ -92,15 +93,28 @@ class SweptWork:
             calls = [self._call(each) for each in params]
             draft = draft_calls(client, machine, calls, options, chunk=self.chunk, shared=shared)
             return draft if self.function is not None else _of_commands(draft)
-        script = script_of(map(self._filled, params), folders=shared is not None, shared=shared or ())
+        script = script_of(map(self.filled, params), folders=shared is not None, shared=shared or ())
         return client.draft(machine, script, options)
+
+    def check(self, client: Client, machine: Machine, params: Sequence[Params]) -> None:
+        """Look whether commands with these parameters can be run there; nothing is written.
+
+        Raises:
+            SpecError: they cannot.
+        """
+        options = dict(self.options)
+        self._stage(options, params)
+        indices = tuple(range(-(-len(params) // self.chunk)))
+        options["array"] = Array(indices=indices, limit=self.limit)
+        check_inputs(client.draft(machine, ["true"], options).spec)
 
     def _call(self, params: Params) -> tuple[Callable[..., object], Sequence[Any], Params]:
         if self.function is not None:
             return self.function, (), params
-        return run_words, (self._filled(params),), {}
+        return run_words, (self.filled(params),), {}
 
-    def _filled(self, params: Params) -> list[str]:
+    def filled(self, params: Params) -> list[str]:
+        """Write the command of a task, word by word."""
         return [fill(word, params, quoted=self.is_line) for word in self.words]
 
     def _templates(self) -> list[str]:
