@@ -334,10 +334,9 @@ def test_retry_in_a_folder_that_is_gone_is_refused_at_once(site: Site) -> None:
 
     assert "submit it anew" in str(caught.value.hint)
     record = site.client.store.resolve(job.id)
-    # it stays as it had ended, and waits for nothing
+    # it stays as it had ended
     assert (JobState.FAILED, Failure.EXIT_CODE, 3) == (
         record.state,
         record.status.failure,
         record.status.exit_code,
     )
-    assert not record.unsent

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -167,3 +168,72 @@ def test_tasks_are_removed_once_and_looked_at_first(here: Machine) -> None:
     sweep.remove(gone).remove(gone)
 
     assert ["2"] == sweep.results(60)
+
+
+def test_inputs_that_would_hide_each_other_are_refused(
+    here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "same").mkdir()
+    for name in ("0", "x.txt"):
+        (tmp_path / name).write_text(name)
+
+    for inputs, words in (
+        (["same", "{p}.txt:same/{p}"], "share"),
+        (["0"], "folder of a task"),
+        ([Path("0")], "folder of a task"),
+    ):
+        with pytest.raises(SpecError, match=words):
+            here.sweep(["cat", "{p}"], [{"p": "x"}], inputs=inputs)
+
+
+def test_files_with_colons_and_brackets_in_their_names(
+    here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        (tmp_path / f"a:{number:02d}[x].txt").write_text(str(number))
+
+    sweep = here.sweep(
+        "cat in >out-{to}",
+        [{"f": f"a:{number:02d}[x].txt", "to": f"b[{number}].txt"} for number in (1, 2)],
+        inputs=["{f}:in"],
+        outputs=["out-{to}"],
+    ).wait(60)
+    home = sweep.fetch(tmp_path / "home")
+
+    assert {"out-b[1].txt": "1", "out-b[2].txt": "2"} == {
+        str(path.relative_to(tmp_path / "home")): path.read_text() for path in home
+    }
+
+
+def test_variables_of_a_shell_line_are_the_shells(here: Machine) -> None:
+    sweep = here.sweep("x=5; echo ${x} ${nothing:-none} {p:03d}", [{"p": 7}])
+
+    assert ["5 none 007\n"] == sweep.results(60)
+
+
+def test_failed_command_among_many_tells_its_code(here: Machine) -> None:
+    sweep = here.sweep("exit {code}", [{"code": 3}, {"code": 0}], tasks_per_job=2)
+
+    error = sweep.results(60, return_exceptions=True)[0]
+
+    assert "the command ended with exit code 3" == str(error)
+
+
+@pytest.mark.parametrize("params", [[{"p": 10**5000}], 5])
+def test_parameters_that_are_none_are_refused(here: Machine, params: Any) -> None:
+    with pytest.raises(SpecError):
+        here.sweep(show, params)
+    with pytest.raises(SpecError):
+        here.sweep(show, [{"p": 1}], name=5)  # type: ignore[arg-type]
+
+
+def test_tasks_of_a_job_take_as_many_processors_as_it_asks_for(here: Machine) -> None:
+    def process(x: int) -> int:
+        time.sleep(0.2)
+        return os.getpid()
+
+    sweep = here.sweep(process, jf.grid(x=range(3)), tasks_per_job=3, cpus_per_task=1)
+
+    assert 1 == len(set(sweep.results(60)))

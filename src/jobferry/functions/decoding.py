@@ -90,8 +90,11 @@ def error_of(header: Header, parts: Parts, record: JobRecord) -> Exception:
     words = str(header.get("message", ""))
     kind = header["kind"]
     if kind == "exit":
+        code = int(header["code"])
+        is_command = record.spec.function is not None and record.spec.function.commands
+        left = f"the function left with {words}, and so without a result"
         error: Exception = JobFailed(
-            f"the function left with {words}, and so without a result", code=int(header["code"])
+            f"the command ended with exit code {code}" if is_command else left, code=code
         )
     elif kind == "unsaved":
         error = ResultError(f"the function ran, but {words}", hint="return what can be written")

@@ -7,11 +7,13 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from jobferry.errors import SpecError
 from jobferry.functions.arguments import name_of, signature_of
 from jobferry.functions.fingerprint import of_value
+from jobferry.model.spec import Input, inside, parse_input
 from jobferry.model.suggest import did_you_mean
 from jobferry.render.shell import quote
 
@@ -20,6 +22,8 @@ Params = Mapping[str, Any]
 _FIELD = re.compile(r"\{\{([A-Za-z_]\w*)\}\}|\{([A-Za-z_]\w*)(:[^{}]+)?\}", re.ASCII)
 _UNSAFE = re.compile(r"[^A-Za-z0-9=.,+_-]+", re.ASCII)
 _LONGEST_LABEL = 80
+# what stands for the colon of a format meanwhile: nothing that anybody writes
+_COLON = "\ue03a"
 SIMPLE = frozenset({int, float, str, bool, type(None)})
 """Types of values that JSON gives back as they were, and that nothing changes."""
 
@@ -106,11 +110,15 @@ def key_of(params: Params) -> str:
     Raises:
         SpecError: a value that belongs to this process.
     """
-    if all(type(value) in SIMPLE for value in params.values()):
-        # as a rule; many are named
-        text = json.dumps(params, sort_keys=True, separators=(",", ":")).encode()
-        return hashlib.sha256(text).hexdigest()[:32]
-    return of_value(dict(params))
+    try:
+        if all(type(value) in SIMPLE for value in params.values()):
+            # as a rule; many are named
+            text = json.dumps(params, sort_keys=True, separators=(",", ":")).encode()
+            return hashlib.sha256(text).hexdigest()[:32]
+        return of_value(dict(params))
+    except (ValueError, RecursionError) as error:
+        # a number of thousands of digits, or lists in lists without end
+        raise SpecError(f"a parameter is too large to be named: {error}") from error
 
 
 def text_of(params: Params) -> str:
@@ -139,7 +147,8 @@ def label_of(params: Params) -> str:
 
 
 def fill(text: str, params: Params, *, quoted: bool = False) -> str:
-    """Put parameters in the place of ``{name}`` or ``{name:.3f}``; ``{{name}}`` stays as ``{name}``.
+    """Put parameters in the place of ``{name}`` or ``{name:.3f}``; ``{{name}}`` stays as ``{name}``,
+    and a ``${name}`` of which there is no parameter is the shell's.
 
     Args:
         quoted: put each as one word of a shell line.
@@ -152,6 +161,9 @@ def fill(text: str, params: Params, *, quoted: bool = False) -> str:
         if match[1]:
             return f"{{{match[1]}}}"
         name = match[2]
+        if name not in params and text[: match.start()].endswith("$"):
+            # the shell's own
+            return match[0]
         if name not in params:
             known = ", ".join(params) or "none"
             raise SpecError(
@@ -165,6 +177,19 @@ def fill(text: str, params: Params, *, quoted: bool = False) -> str:
         return quote(written) if quoted else written
 
     return _FIELD.sub(put, text)
+
+
+def read_template(text: str, params: Params, base: Path) -> Input:
+    """Read ``PATH[:DEST]`` with parameters in it; a colon of a value or of a format is no mark.
+
+    Raises:
+        SpecError: a name that is no parameter, or a DEST that leaves the job's folder.
+    """
+    marked = parse_input(_FIELD.sub(lambda match: match[0].replace(":", _COLON), text), base)
+    source, destination = (
+        fill(str(path).replace(_COLON, ":"), params) for path in (marked.source, marked.destination)
+    )
+    return Input(source=Path(source), destination=inside(destination))
 
 
 def has_field(text: str) -> bool:

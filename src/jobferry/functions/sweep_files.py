@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -76,4 +77,5 @@ def _settle(
 def _is_named(name: str, task: SweepTask, templates: Sequence[str]) -> bool:
     """Whether a file's name tells its task: it fits a template with parameters in it."""
     named = (template for template in templates if has_field(template))
-    return any(fnmatchcase(name, fill(template, task.params)) for template in named)
+    plain = {name: glob.escape(v) if isinstance(v, str) else v for name, v in task.params.items()}
+    return any(fnmatchcase(name, fill(template, plain)) for template in named)

@@ -34,6 +34,8 @@ def sweep(
     how: SweepStyle,
 ) -> Sweep:
     """Begin a sweep or find it again, and submit what is new of its parameters; see ``Machine.sweep``."""
+    if not (isinstance(how.name, str | None) and isinstance(params, Iterable | None)):
+        raise SpecError("a sweep's name is a text, and its parameters are a list of dicts")
     if work is None and how.name is None:
         raise SpecError("a sweep needs what it runs, or the name of one that is there")
     if work is None and (params is not None or options):

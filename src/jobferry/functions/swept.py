@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 from typing import Any
 
 from jobferry.client import Client
@@ -16,7 +16,7 @@ from jobferry.functions.arguments import OPTIONS, check_counts, name_of, signatu
 from jobferry.functions.calling import draft_calls
 from jobferry.functions.capture import FAR
 from jobferry.functions.fingerprint import of_function
-from jobferry.functions.parameters import Checker, Params, as_pattern, fill, has_field
+from jobferry.functions.parameters import Checker, Params, as_pattern, fill, has_field, read_template
 from jobferry.functions.pickling import own_by_value
 from jobferry.model.machine import Machine
 from jobferry.model.record import JobRecord
@@ -127,15 +127,18 @@ class SweptWork:
         base = base_folder()
         inputs: list[Input] = []
         shared: list[str] = []
+        own: list[Input] = []
         for entry in _texts(options.pop("inputs", None)):
             if isinstance(entry, Input) or not has_field(str(entry)):
                 same = entry if isinstance(entry, Input) else parse_input(str(entry), base)
                 inputs.append(same)
                 shared.append(same.destination.parts[0])
-                continue
-            for number, each in enumerate(params):
-                own = parse_input(fill(str(entry), each), base)
-                inputs.append(replace(own, destination=PurePosixPath(str(number)) / own.destination))
+            else:
+                own += [read_template(str(entry), each, base) for each in params]
+        _check_apart(own, shared)
+        for place, each in enumerate(own):
+            folder = PurePosixPath(str(place % len(params)))
+            inputs.append(replace(each, destination=folder / each.destination))
         options["inputs"] = inputs
         options["outputs"] = [as_pattern(pattern) for pattern in self.outputs]
         options["task_folders"] = self.chunk
@@ -149,7 +152,27 @@ def _of_commands(draft: JobRecord) -> JobRecord:
 
 
 def _texts(value: Any) -> list[Any]:
-    return [] if value is None else [value] if isinstance(value, str) else list(value)
+    return [] if value is None else [value] if isinstance(value, str | PurePath | Input) else list(value)
+
+
+def _check_apart(own: Sequence[Input], shared: Sequence[str]) -> None:
+    """Look whether what each task has and what all of them share can lie in one folder.
+
+    Raises:
+        SpecError: one would hide the other.
+    """
+    for name in shared:
+        if name.isdecimal():
+            raise SpecError(
+                f"an input called {name} would stand where the folder of a task does",
+                hint=f"give it another name over there: {name}:NAME",
+            )
+    for each in own:
+        if each.destination.parts[0] in shared:
+            raise SpecError(
+                f"{each.destination} of one task would lie in an input that all tasks share",
+                hint="put it into another folder: PATH:FOLDER/NAME",
+            )
 
 
 def read_work(work: Work, options: Mapping[str, Any], *, chunk: int, limit: int | None) -> SweptWork:
