@@ -128,7 +128,14 @@ class Work:
         from . import portable
 
         about = portable.decode(parts, self._resolve)
-        namespace: Dict[str, Any] = {"__name__": about["module"], **about["values"]}
+        sent = self._sources() if self.header.get("sources") is not None else {}
+        known = getattr(sys.modules.get(about["module"]), "__spec__", None)
+        # dataclasses, and pickle, look for the module of a class; one that is really there stays what it is
+        is_there = about["module"] in sent or known is not None
+        module = type(sys)("__jobferry__" if is_there else about["module"])
+        sys.modules[module.__name__] = module
+        namespace = module.__dict__
+        namespace.update(about["values"])
         loading.show_lines(about["origin"], 1, about["text"])
         exec(compile(about["text"], about["origin"], "exec", dont_inherit=True), namespace)
         function = namespace[about["name"].partition(".")[0]]
