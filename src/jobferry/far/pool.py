@@ -85,7 +85,7 @@ class Pool:
         self._waiting = iter(left)
         self._workers: List[Worker] = []
         self.stopped = False
-        for _ in range(min(len(left), processors())):
+        for _ in range(min(len(left), processors(work.header.get("processors")))):
             self._begin()
 
     def warn(self, *_: object) -> None:
@@ -148,11 +148,13 @@ def run(work: tasks.Work, left: Sequence[int], path: str) -> int:
     return again.CODE if pool.stopped else code
 
 
-def processors() -> int:
-    """Count the processors that are this job's own."""
+def processors(asked: Optional[int]) -> int:
+    """Count the processors that are this job's own: as the batch system says, or as was asked of none."""
     for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):
         if os.environ.get(name, "").isdigit():
             return max(1, int(os.environ[name]))
+    if asked is not None:
+        return asked
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -102,6 +102,7 @@ def draft_calls(
     Raises:
         SpecError: they cannot be made there.
     """
+    spec = outline(client, machine, calls[0][0], options)
     style = Style(
         serialiser=str(options.get("serialiser") or "auto"),
         trusted=machine.trusted,
@@ -109,9 +110,8 @@ def draft_calls(
         is_array="array" in options,
         folders=shared is not None,
         shared=shared or (),
+        processors=machine.resources(spec.resources).cpus_per_task,
     )
-    first = calls[0][0]
-    spec = outline(client, machine, first, options)
     facts = python_of(client, machine, spec)
     packed = pack(calls, facts, style, client.store.calls)
     try:

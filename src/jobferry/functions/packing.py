@@ -19,7 +19,7 @@ from jobferry.far.calls import CallWriter
 from jobferry.far.serialisers import KNOWN, Serialiser
 from jobferry.functions.arguments import name_of
 from jobferry.functions.capture import capture, plain
-from jobferry.functions.own import read_sources
+from jobferry.functions.own import is_own, read_sources
 from jobferry.functions.pickling import FunctionPickler, by_reference, dump, is_plain, own_by_value, used_by
 from jobferry.functions.references import reference
 from jobferry.functions.serialisers import registered
@@ -136,6 +136,7 @@ class _Packer:
             "array": self._style.is_array,
             "folders": self._style.folders,
             "shared": list(self._style.shared),
+            "processors": self._style.processors,
             "name": self.name,
             "lines": [[origin, first, text] for (origin, first), text in self._lines.items()],
         }
@@ -194,10 +195,12 @@ class _Packer:
         text = found.text()
         _check_syntax(text, name_of(function), self._facts)
         self._modules |= found.modules
+        # what is there under its own name, sent or not, stays what it is
+        is_there = found.module in self._modules or found.module == "__main__" or not is_own(found.module)
         about = {
             "text": text,
             "origin": f"<{found.name}>",
-            "module": found.module if found.module != "__main__" else "__jobferry__",
+            "module": "__jobferry__" if is_there else found.module,
             "name": found.name,
             "values": found.values,
         }

@@ -25,6 +25,7 @@ class Style:
         is_array: whether the job has tasks.
         folders: whether each call works in a folder of its own.
         shared: names of what all of these are to find in their folders.
+        processors: how many a task asks for; None where it does not.
     """
 
     serialiser: str = "auto"
@@ -33,6 +34,7 @@ class Style:
     is_array: bool = False
     folders: bool = False
     shared: tuple[str, ...] = ()
+    processors: int | None = None
 
 
 def decide(facts: PythonFacts, style: Style) -> tuple[str, str]:
