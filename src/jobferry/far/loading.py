@@ -86,6 +86,18 @@ _REBUILD: Mapping[str, Any] = {
 }
 
 
+def show_script(function: Any) -> None:
+    """Let pickle, and so multiprocessing, find by name what came from the caller's script."""
+    main = sys.modules["__main__"]
+    inner = getattr(function, "__func__", getattr(function, "func", function))
+    names = dict(getattr(inner, "__globals__", {}))
+    names[getattr(inner, "__name__", "")] = inner
+    for name, value in names.items():
+        is_of_it = getattr(value, "__module__", None) == main.__name__
+        if is_of_it and getattr(value, "__qualname__", None) == name and not hasattr(main, name):
+            setattr(main, name, value)
+
+
 class SentModules:
     """Finds the user's own modules among the sources that were sent; asked last, when there is no other."""
 

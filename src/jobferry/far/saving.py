@@ -60,9 +60,19 @@ def dump_whole(value: Any) -> bytes:
     return _by_either(lambda pickler: _dump_whole(value, pickler))
 
 
+class _Pickler(lean.Pickler):
+    """Leaves what came from the caller's script to cloudpickle: no other process finds it by its name."""
+
+    def reducer_override(self, value: Any) -> Any:
+        """Refuse what is of the script; anything else goes its way."""
+        if getattr(value, "__module__", None) == "__main__" and hasattr(value, "__qualname__"):
+            raise TypeError("it is of the script")
+        return NotImplemented
+
+
 def _by_either(write: Callable[[Any], T]) -> T:
     try:
-        return write(lean.Pickler)
+        return write(_Pickler)
     except Exception:
         import cloudpickle
 

@@ -124,6 +124,7 @@ class Work:
         parts = self._read(lambda reader: reader.function(number))
         if self.header["format"] == "pickle":
             found: Callable[..., Any] = loading.Unpickler(parts, self._resolve).load()
+            loading.show_script(found)
             return found
         from . import portable
 
