@@ -140,6 +140,15 @@ def test_what_cannot_be_put_away_is_said(here: Machine, tmp_path: Path) -> None:
     assert [] == list(tmp_path.glob("*none*"))
 
 
+def test_sweep_of_that_name_that_has_no_tasks_becomes_this_one(
+    here: Machine, another: Client, tmp_path: Path
+) -> None:
+    path = jf.backup(here.sweep(inverse, jf.grid(x=[1]), name="s").wait(60), tmp_path / "s.zip")
+    dataclasses.replace(here, client=another).sweep(["echo", "{x}"], name="s")
+
+    assert [1.0] == jf.restore(path, client=another).results()
+
+
 def test_sweep_of_that_name_that_runs_something_else_stays(
     here: Machine, another: Client, tmp_path: Path
 ) -> None:

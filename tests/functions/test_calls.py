@@ -409,8 +409,9 @@ def test_failure_is_seen_by_all_that_wait_for_it(here: Machine) -> None:
 def test_job_of_a_command_has_no_result_to_hand_on(here: Machine) -> None:
     job = here.submit(["true"])
 
-    with pytest.raises(SpecError, match="runs a command"):
+    with pytest.raises(SpecError, match="runs a command") as caught:
         here.call(multiply, job, 1)
+    assert "after=" in str(caught.value.hint)
     job.wait(60)
 
 

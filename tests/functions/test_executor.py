@@ -211,6 +211,16 @@ def test_call_waits_only_for_what_it_uses(here: Machine) -> None:
         assert isinstance(waits.exception(60), JobferryError)
 
 
+def test_future_is_no_argument(executor: jf.Executor) -> None:
+    first = executor.submit(multiply, 2, 2)
+
+    second = executor.submit(len, [first])
+
+    with pytest.raises(SpecError, match="a future of an executor cannot be an argument"):
+        second.result(60)
+    assert 4 == first.result(60)
+
+
 class Saves:
     """Can save its work, and be warned."""
 

@@ -33,6 +33,9 @@ def test_zipped_goes_side_by_side() -> None:
         ("3..1", ["3", "2", "1"]),
         ("0..1:0.25", ["0.00", "0.25", "0.50", "0.75", "1.00"]),
         ("-1..1", ["-1", "0", "1"]),
+        ("008..010", ["008", "009", "010"]),
+        ("0..0.0000002:0.0000001", ["0.0000000", "0.0000001", "0.0000002"]),
+        ("../x,1..a", ["../x", "1..a"]),
         ("a\\,b,c", ["a,b", "c"]),
         ("", [""]),
         ("1..2,9", ["1", "2", "9"]),
@@ -43,7 +46,9 @@ def test_values_as_they_are_typed(text: str, expected: list[str]) -> None:
     assert expected == parse_values(text)
 
 
-@pytest.mark.parametrize("entry", ["lr", "=1", "1x=2", "a=1..2:0", "a=0..1e9:1", "a b=1", "a=0..9999999"])
+@pytest.mark.parametrize(
+    "entry", ["lr", "=1", "1x=2", "a=1..2:0", "a=0..1e9:1", "a b=1", "a=0..9999999", "a=1..5:-1"]
+)
 def test_parameter_that_makes_no_sense_is_refused(entry: str) -> None:
     if entry == "a=0..1e9:1":
         assert {"a": ["0..1e9:1"]} == parse_parameters([entry])

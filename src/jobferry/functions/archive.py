@@ -185,7 +185,10 @@ def _read(archive: zipfile.ZipFile) -> _Saved:
 def _take_in(client: Client, saved: _Saved, archive: zipfile.ZipFile) -> SweepRow:
     store, row = client.store, saved.row
     known = store.sweeps.open(row.machine, row.name, row.what, row.digest)
-    if known.digest != row.digest:
+    if known.digest != row.digest and not store.sweeps.tasks(known.id):
+        # one of which nothing was submitted may become another
+        store.sweeps.change(known.id, row.what, row.digest)
+    elif known.digest != row.digest:
         raise SpecError(f"the sweep {row.name!r} on {row.machine} runs something else here: {known.what}")
     here = {record.id for record in store.find_all([record.id for record in saved.records])}
     new = [replace(record, revision=0) for record in saved.records if record.id not in here]

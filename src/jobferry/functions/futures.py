@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from jobferry.errors import JobferryError, ResultError, TransportError
+from jobferry.errors import JobferryError, ResultError, SpecError, TransportError
 from jobferry.functions.function_job import FunctionJob
+from jobferry.functions.references import Reference
 from jobferry.model.record import JobRecord
 from jobferry.model.status import JobState, JobStatus
 
@@ -42,6 +43,12 @@ class RemoteFuture(Future[T]):
         if self.calls is not None:
             self.calls.cancel([self])
         return True
+
+    def __jobferry_reference__(self) -> Reference:
+        raise SpecError(
+            "a future of an executor cannot be an argument",
+            hint="hand on its result(), or chain handles of machine.call",
+        )
 
     def begin(self) -> None:
         """Take in that it runs."""

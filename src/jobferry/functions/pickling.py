@@ -108,6 +108,9 @@ def dump(value: object, refer: Refer) -> tuple[list[Any], FunctionPickler]:
     with own_by_value():
         try:
             pickler.dump(value)
+        except SpecError:
+            # it says better what is in the way
+            raise
         except Exception as error:
             raise SpecError(
                 f"it cannot be pickled: {error}",

@@ -9,6 +9,7 @@ from decimal import Decimal
 from jobferry.errors import SpecError
 
 _RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\.\.(-?\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?", re.ASCII)
+_LIKE_RANGE = re.compile(r"-?\d[\d.]*\.\.-?\d[\d.]*(?::.*)?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _MOST = 1_000_000
 
@@ -41,14 +42,20 @@ def parse_values(text: str) -> list[str]:
     found: list[str] = []
     for word in re.split(r"(?<!\\),", text):
         match = _RANGE.fullmatch(word)
+        if match is None and _LIKE_RANGE.fullmatch(word):
+            raise SpecError(f"not a range: {word!r}", hint="write it as 1..5 or 0..1:0.25; 5..1 goes down")
         found += _range(match) if match else [word.replace("\\,", ",")]
     return found
 
 
 def _range(match: re.Match[str]) -> list[str]:
     first, last, step = Decimal(match[1]), Decimal(match[2]), Decimal(match[3] or "1")
-    if step == 0 or abs(last - first) / step >= _MOST:
+    if step == 0:
         raise SpecError(f"not a range: {match[0]!r}", hint="write it as 1..5 or 0..1:0.25")
+    if abs(last - first) / step >= _MOST:
+        raise SpecError(f"the range {match[0]} holds more than {_MOST:,} values")
     count = int(abs(last - first) / step) + 1
     sign = 1 if last >= first else -1
-    return [str(first + sign * number * step) for number in range(count)]
+    # as many digits as the first has, if that begins with a zero: 008..010
+    width = len(match[1]) if re.match(r"-?0\d", match[1]) else 0
+    return [format(first + sign * number * step, "f").zfill(width) for number in range(count)]
