@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ Parts = Sequence[bytearray]
 _INLINE = 1024 * 1024
 # network file systems show a file late: so often it is asked for again, a second apart
 _TRIES = 6
+# what has been waited for in vain is asked for again after so many seconds: files may be seen late
+_REST = 10.0
 
 
 class Outcomes:
@@ -37,8 +40,8 @@ class Outcomes:
         self._covering: dict[int | None, Submission] | None = None
         self._places: dict[int, tuple[Path, Mapping[str, Any], int]] = {}
         self._read: set[Path] = set()
-        # runs of tasks whose results were waited for in vain
-        self._in_vain: dict[int | None, int] = {}
+        # tasks that ended well and whose results were waited for in vain: in which run, and when last
+        self._in_vain: dict[int | None, tuple[int, float]] = {}
 
     @property
     def record(self) -> JobRecord:
@@ -70,7 +73,6 @@ class Outcomes:
             TransportError: the machine was not reached.
         """
         self._read_files()
-        missing: list[int | None] = []
         for attempt in range(_TRIES):
             missing = self._missing(calls)
             if not missing:
@@ -79,9 +81,12 @@ class Outcomes:
                 self._client.clock.sleep(1.0)
             self._fetch(missing)
             self._read_files()
-            if not self._promised(self._missing(calls)):
-                return
-        self._in_vain.update((task, self.covering[task].run) for task in missing)
+            # what has been waited for before is only asked for
+            if all(map(self._is_given_up, self._promised(self._missing(calls)))):
+                break
+        now = self._client.clock.monotonic()
+        promised = self._promised(self._missing(calls))
+        self._in_vain.update((task, (self.covering[task].run, now)) for task in promised)
 
     def header(self, call: int) -> Mapping[str, Any] | None:
         """Return what a call's result says of itself; None when it has none here."""
@@ -110,7 +115,7 @@ class Outcomes:
         wanted = range(self.function.count) if calls is None else calls
         tasks = (self.task_of(call) for call in wanted if not self.is_here(call))
         ended = (task for task in dict.fromkeys(tasks) if self._has_ended(task))
-        return [task for task in ended if self._in_vain.get(task) != self.covering[task].run]
+        return [task for task in ended if not self._is_given_up(task, for_seconds=_REST)]
 
     def task_of(self, call: int) -> int | None:
         """Tell which task of the job runs a call."""
@@ -128,16 +133,20 @@ class Outcomes:
         task = self.task_of(call)
         if self.is_here(call):
             return not self._places[call][1]["ok"]
-        return task in self._in_vain and self._in_vain[task] == self.covering[task].run
+        return self._is_given_up(task)
+
+    def _is_given_up(self, task: int | None, for_seconds: float = math.inf) -> bool:
+        run, when = self._in_vain.get(task, (0, 0.0))
+        return run == self.covering[task].run and self._client.clock.monotonic() - when < for_seconds
 
     def _has_ended(self, task: int | None) -> bool:
         status = self.record.status if task is None else self.record.tasks.get(task)
         return status is not None and status.state.final
 
-    def _promised(self, tasks: Iterable[int | None]) -> bool:
-        """Whether a task that ended well is among those without results: these are there, or seen soon."""
+    def _promised(self, tasks: Iterable[int | None]) -> list[int | None]:
+        """Pick the tasks that ended well: their results are there, or seen soon."""
         done = JobState.COMPLETED
-        return any((self.record.status if t is None else self.record.tasks[t]).state is done for t in tasks)
+        return [t for t in tasks if (self.record.status if t is None else self.record.tasks[t]).state is done]
 
     def _fetch(self, tasks: Sequence[int | None]) -> None:
         machine = self._client.machine_of(self.record)
