@@ -195,11 +195,12 @@ def test_waiting_can_end_before_the_job_does(machine: Machine) -> None:
 
 
 def test_removed_job_is_gone_here_and_there(machine: Machine, client: Client) -> None:
-    job = machine.submit(["true"], time="5m")
+    job = machine.submit("until [ -e gate ]; do sleep 0.1; done", time="5m")
     with pytest.raises(SpecError, match="not ended"):
         job.remove()
-    job.wait(60)
     folder = f"{job.record.root}/jobs/{job.id}"
+    machine.exec(["touch", f"{folder}/work/gate"])
+    job.wait(60)
     assert machine.exec(["ls", folder]).exit_code == 0
 
     job.remove(remote=True)
