@@ -92,11 +92,8 @@ class AsyncJob:
         """Our id of it."""
         return self.job.id
 
-    def __jobferry_reference__(self) -> Reference:
-        found = reference(self.job)
-        if found is None:
-            raise TypeError(f"job {self.id} has no result")
-        return found
+    def __jobferry_reference__(self) -> Reference | None:
+        return reference(self.job)
 
     async def wait(self) -> JobState:
         """Wait until it has ended, and say how; many are waited for by one thread."""

@@ -201,6 +201,19 @@ def test_call_that_cannot_travel_is_no_trouble_of_the_others(here: Machine, exec
     assert isinstance(bad.exception(60), SpecError)
 
 
+def test_argument_that_holds_itself_keeps_nobody_waiting(executor: jf.Executor) -> None:
+    loop: list[object] = [1]
+    loop.append(loop)
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    first, second, third = (executor.submit(len, value) for value in (loop, deep, [1, 2, 3]))
+
+    assert 3 == third.result(60)
+    assert all(future.exception(60) is not None or future.result() for future in (first, second))
+
+
 def test_call_waits_only_for_what_it_uses(here: Machine) -> None:
     slow = here.submit(time.sleep, 30)
     with jf.Executor(here) as executor:

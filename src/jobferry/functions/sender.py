@@ -90,7 +90,13 @@ class Sender:
             with self._changed:
                 entries, self._waiting = self._waiting, []
             entries = [entry for entry in entries if not entry.future.cancelled()]
-            for group in _alike(entries):
+            try:
+                groups = _alike(entries)
+            except Exception as error:  # noqa: BLE001 - it belongs to those who wait for the results
+                for entry in entries:
+                    entry.future.fail(error)
+                return
+            for group in groups:
                 self._send(group)
 
     def _run(self) -> None:
@@ -150,23 +156,25 @@ class Sender:
             return None
 
 
-def _alike(entries: list[Entry]) -> Iterator[list[Entry]]:
+def _alike(entries: list[Entry]) -> list[list[Entry]]:
     """Put together the calls that may share a job: wait for the same results, are warned alike."""
     groups: dict[tuple[bool, frozenset[str]], list[Entry]] = {}
     for entry in entries:
         awaited = frozenset(_awaited([entry.args, entry.kwargs]))
         groups.setdefault((can_checkpoint(entry.function), awaited), []).append(entry)
-    yield from groups.values()
+    return [*groups.values()]
 
 
-def _awaited(value: object) -> Iterator[str]:
-    """Name the jobs whose results are among arguments."""
-    if isinstance(value, list | tuple):
-        for item in value:
-            yield from _awaited(item)
-    elif isinstance(value, dict):
-        yield from _awaited(list(value.values()))
-    else:
+def _awaited(arguments: object) -> Iterator[str]:
+    """Name the jobs whose results are among arguments; these may be deep, and hold themselves."""
+    waiting, seen = [arguments], set[int]()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list | tuple | dict):
+            if id(value) not in seen:
+                seen.add(id(value))
+                waiting += value.values() if isinstance(value, dict) else value
+            continue
         # one that has no result is refused where the call is packed
         with suppress(SpecError):
             if (found := reference(value)) is not None:
