@@ -6,11 +6,13 @@ import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
 
 from jobferry.errors import SpecError
+from jobferry.functions import fingerprint
 from jobferry.functions.fingerprint import of_value
 
 PROGRAM = """
@@ -100,3 +102,29 @@ def test_class_or_pattern_that_changed_changes_what_uses_it(tmp_path: Path) -> N
 
     assert names[0] == names[1]
     assert 4 == len({*names[0]} - {*names[2]})
+
+
+class Tree:
+    def grow(self) -> object:
+        return SHARED["leaf"]
+
+
+class Leaf:
+    def fall(self) -> object:
+        return SHARED["tree"]
+
+
+SHARED: dict[str, object] = {}
+SHARED.update(tree=Tree(), leaf=Leaf())
+
+
+def test_classes_that_use_each_other_have_the_same_names_in_any_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = []
+    for order in ((Tree, Leaf), (Leaf, Tree)):
+        monkeypatch.setattr(fingerprint, "_kinds", weakref.WeakKeyDictionary())
+        names.append({kind: of_value(kind()) for kind in order})
+
+    assert names[0] == names[1]
+    assert 2 == len({*names[0].values()})

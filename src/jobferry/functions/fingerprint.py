@@ -48,12 +48,16 @@ class _Walk:
     """Goes through a value; what is met again within itself is named by how far up it stands.
 
     Args:
-        kinds: the names of the user's own classes, as far as they are known; none while one is being told.
+        kinds: the names of the user's own classes, as far as they are known.
+        within: the classes whose text is being gone through.
     """
 
-    def __init__(self, kinds: MutableMapping[type, str] | None = None) -> None:
+    def __init__(
+        self, kinds: MutableMapping[type, str] | None = None, within: frozenset[type] = frozenset()
+    ) -> None:
         self._places: dict[int, int] = {}
         self._kinds: MutableMapping[type, str] = {} if kinds is None else kinds
+        self._within = within
 
     def function(self, function: Callable[..., object]) -> Iterator[bytes]:
         found = capture(function)
@@ -98,7 +102,8 @@ class _Walk:
             yield f"{getattr(value, '__module__', '')} {value.__name__}".encode()
         elif isinstance(value, set | frozenset):
             yield from (
-                name.encode() for name in sorted(_named(_Walk(self._kinds).value(item)) for item in value)
+                name.encode()
+                for name in sorted(_named(_Walk(self._kinds, self._within).value(item)) for item in value)
             )
         elif isinstance(value, list | tuple):
             for item in value:
@@ -110,14 +115,18 @@ class _Walk:
 
     def _kind(self, kind: type) -> bytes:
         """Name one of the user's own classes by its text and by what that uses."""
-        if kind not in self._kinds:
+        if kind in self._within:
             # a class may use a value that is of it
-            self._kinds[kind] = kind.__qualname__
-            self._kinds[kind] = _named(_Walk(self._kinds).function(kind))
+            return kind.__qualname__.encode()
+        if self._within:
+            # seen from within another it may look otherwise, and which is met first is chance
+            return _named(_Walk(self._kinds, self._within | {kind}).function(kind)).encode()
+        if kind not in self._kinds:
+            self._kinds[kind] = _named(_Walk(self._kinds, frozenset({kind})).function(kind))
         return self._kinds[kind].encode()
 
     def _pairs(self, value: Mapping[Any, Any]) -> Iterator[bytes]:
-        named = {_named(_Walk(self._kinds).value(key)): item for key, item in value.items()}
+        named = {_named(_Walk(self._kinds, self._within).value(key)): item for key, item in value.items()}
         for name in sorted(named):
             yield name.encode()
             yield from self.value(named[name])
