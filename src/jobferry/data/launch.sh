@@ -276,6 +276,7 @@ jobferry_done_already() {
 jobferry_is_wanted_again() {
     [ -z "${jobferry_direct-}" ] || return 1
     jobferry_status=$(jobferry_status_of "$jobferry_file")
+    [ "${jobferry_status:-0}" != 0 ] || return 1
     # such as 1-3,99, or a word where there are none
     for jobferry_codes in $(scontrol show config 2>/dev/null |
         sed -n -e 's/,/ /g' -e 's/^RequeueExit\(Hold\)\{0,1\} *= *\([0-9]\)/\2/p'); do

@@ -93,8 +93,10 @@ def show_script(function: Any) -> None:
     names = dict(getattr(inner, "__globals__", {}))
     names[getattr(inner, "__name__", "")] = inner
     for name, value in names.items():
-        is_of_it = getattr(value, "__module__", None) == main.__name__
-        if is_of_it and getattr(value, "__qualname__", None) == name and not hasattr(main, name):
+        # of other values one does not know what it means to look at them
+        if not (type(value) is _FUNCTION or issubclass(type(value), type)) or hasattr(main, name):
+            continue
+        if value.__module__ == main.__name__ and value.__qualname__ == name:
             setattr(main, name, value)
 
 
