@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from jobferry.client import Client
 
 
+def is_refused(other: JobRecord, kind: DependencyKind) -> bool:
+    """Whether a job that has ended can never be what another waits for."""
+    succeeded = other.state is JobState.COMPLETED
+    return {DependencyKind.AFTEROK: not succeeded, DependencyKind.AFTERNOTOK: succeeded}.get(kind, False)
+
+
 def unmet(record: JobRecord, client: Client) -> Iterator[str]:
     """Say of each such job how it has ended; of what is not in the list of jobs nothing can be said."""
     kinds = {entry.job_id: entry.kind for entry in record.spec.dependencies}
@@ -23,8 +29,6 @@ def unmet(record: JobRecord, client: Client) -> Iterator[str]:
         # what nobody waits for may have been seen last before its end
         others = client.refresh(others)
     for other in others:
-        succeeded = other.state is JobState.COMPLETED
-        refused = {DependencyKind.AFTEROK: not succeeded, DependencyKind.AFTERNOTOK: succeeded}
-        if other.state.final and refused.get(kinds[other.id], False):
+        if other.state.final and is_refused(other, kinds[other.id]):
             how = other.state.value.lower()
             yield f"it waited for {other.id} ({other.spec.name}), which has ended as {how}"

@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from jobferry.dependencies import is_refused
 from jobferry.errors import SpecError
 from jobferry.model.identity import mint_ids
 from jobferry.model.machine import Machine
 from jobferry.model.record import JobRecord
 from jobferry.model.spec import DependencyKind, JobSpec
-from jobferry.model.status import JobState
 from jobferry.model.submission import Submission
 from jobferry.options import Work, make_spec
 from jobferry.ownership import owner
@@ -100,9 +100,7 @@ def _has_failed_in_part(other: JobRecord) -> bool:
 
 
 def _check_outcome(other: JobRecord, kind: DependencyKind) -> None:
-    succeeded = other.state is JobState.COMPLETED
-    refused = {DependencyKind.AFTEROK: not succeeded, DependencyKind.AFTERNOTOK: succeeded}
-    if refused.get(kind, False):
+    if is_refused(other, kind):
         raise DependencyFailed(
             f"{other.id} ({other.spec.name}), which this was to wait for, has ended as "
             f"{other.state.value.lower()}: {kind.value} cannot be met",

@@ -85,6 +85,7 @@ class _Packer:
         self._kept: list[object] = []
         self._modules: set[str] = set()
         self._sent: Mapping[str, tuple[bool, str, str]] = {}
+        self._sent_for = 0
         self._lines: dict[tuple[str, int], str] = {}
         self.name = ""
 
@@ -140,7 +141,7 @@ class _Packer:
             "name": self.name,
             "lines": [[origin, first, text] for (origin, first), text in self._lines.items()],
         }
-        if sources := read_sources(sorted(self._modules)):
+        if sources := self._sources():
             header["sources"] = len(self.functions)
             self.functions.append([zlib.compress(json.dumps(sources).encode())])
         if self._how not in ("pickle", "json", *KNOWN):
@@ -163,16 +164,19 @@ class _Packer:
 
     def _dump(self, value: object) -> Parts:
         """Pickle a value; what is of a module that is sent is taken from there, not sent twice."""
-        parts: Parts = ()
-        known: int | None = None
-        while known != len(self._modules):
+        while True:
             known = len(self._modules)
-            with by_reference(self._sent):
+            with by_reference(self._sources()):
                 parts, pickler = dump(value, self._refer)
             self._note(pickler)
-            if known != len(self._modules):
-                self._sent = read_sources(sorted(self._modules))
-        return parts
+            if known == len(self._modules):
+                return parts
+
+    def _sources(self) -> Mapping[str, tuple[bool, str, str]]:
+        """Read the modules that are sent; anew when another has been added."""
+        if self._sent_for != len(self._modules):
+            self._sent_for, self._sent = len(self._modules), read_sources(sorted(self._modules))
+        return self._sent
 
     def _culprit(self, function: Callable[..., object]) -> str | None:
         """Name what a function uses that cannot be pickled, where that can be told."""

@@ -40,7 +40,7 @@ def open_row(
         # another process may begin it at the same moment, with something else
         known = client.store.sweeps.open(machine.name, named, work.title, digest)
     if not force:
-        _check_same(client, known, work)
+        _check_same(client, known, work, digest)
     if known.digest != digest:
         client.store.sweeps.change(known.id, work.title, digest)
     if force:
@@ -48,9 +48,9 @@ def open_row(
     return known
 
 
-def _check_same(client: Client, known: SweepRow, work: SweptWork) -> None:
+def _check_same(client: Client, known: SweepRow, work: SweptWork, digest: str) -> None:
     # one of which nothing was submitted may become another
-    if known.digest != work.digest() and client.store.sweeps.tasks(known.id):
+    if known.digest != digest and client.store.sweeps.tasks(known.id):
         raise SpecError(
             f"{work.title} has changed since the sweep {known.name!r} was made of {known.what}",
             hint="force=True (--force) runs all its tasks anew; or give the sweep another name",
@@ -68,7 +68,7 @@ def known_keys(
     known = None if name is None or force else client.store.sweeps.find(machine.name, name)
     if known is None:
         return []
-    _check_same(client, known, work)
+    _check_same(client, known, work, work.digest())
     return [task.key for task in client.store.sweeps.tasks(known.id)]
 
 

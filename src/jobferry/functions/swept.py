@@ -188,10 +188,8 @@ def read_work(work: Work, options: Mapping[str, Any], *, chunk: int, limit: int 
     fixed = {name: value for name, value in options.items() if name in known}
     rest = {name: value for name, value in options.items() if name not in known}
     for name in rest:
-        if name in ("array", "name"):
-            raise SpecError(
-                f"a sweep has an {name} of its own" if name == "array" else "a sweep has one name"
-            )
+        if name == "array":
+            raise SpecError("a sweep has an array of its own")
         if name not in OPTIONS:
             raise SpecError(
                 f"unknown option of a sweep: {name}{did_you_mean(name, [*OPTIONS, *known])}",
