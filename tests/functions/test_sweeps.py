@@ -7,7 +7,7 @@ import functools
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,9 @@ import numpy as np
 import pytest
 
 import jobferry as jf
-from jobferry.client import Client
 from jobferry.errors import JobFailed, SpecError
 from jobferry.machine_handle import Machine
 from jobferry.model.status import JobState
-from jobferry.store import Store
 from tests.functions.pythons import need_python
 
 
@@ -28,15 +26,6 @@ def multiply(a: int, b: int) -> int:
     if a == 13:
         raise ValueError("unlucky")
     return a * b
-
-
-@pytest.fixture
-def elsewhere(here: Machine) -> Iterator[Machine]:
-    """The same machine as another process sees it."""
-    client = here.opened_client
-    other = Client(config=client.config, store=Store(client.store.path))
-    yield dataclasses.replace(here, client=other)
-    other.close()
 
 
 def count_lines(path: Path) -> int:

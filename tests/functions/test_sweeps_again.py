@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import jobferry as jf
-from jobferry.client import Client
 from jobferry.errors import ResultError, SpecError
 from jobferry.machine_handle import Machine
 from jobferry.model.status import JobState
-from jobferry.store import Store
 
 
 def show(p: object) -> str:
@@ -25,15 +21,6 @@ def show(p: object) -> str:
 
 def total(v: list[int]) -> int:
     return sum(v)
-
-
-@pytest.fixture
-def elsewhere(here: Machine) -> Iterator[Machine]:
-    """The same machine as another process sees it."""
-    client = here.opened_client
-    other = Client(config=client.config, store=Store(client.store.path))
-    yield dataclasses.replace(here, client=other)
-    other.close()
 
 
 def test_all_are_run_anew_with_what_they_were_given(here: Machine, elsewhere: Machine) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from tests.rigs.slurm import SlurmRig
 from tests.rigs.sshd import SshdRig
 from tests.rigs.sshd import missing as sshd_missing
 
-__all__ = ["MakeMachine", "client", "cluster", "here", "on_rig", "over_there"]
+__all__ = ["MakeMachine", "client", "cluster", "elsewhere", "here", "on_rig", "over_there"]
 
 MakeMachine = Callable[..., Machine]
 _roots = itertools.count()
@@ -71,6 +71,15 @@ def over_there(cluster: Cluster, client: Client) -> MakeMachine:
 def here(client: Client, tmp_path: Path) -> Machine:
     """This computer, without a batch system."""
     return Machine(name="here", scheduler="direct", root=str(tmp_path / "root"), client=client)
+
+
+@pytest.fixture
+def elsewhere(here: Machine) -> Iterator[Machine]:
+    """This computer as another process sees it: another client of the same list of jobs."""
+    client = here.opened_client
+    other = Client(config=client.config, store=Store(client.store.path))
+    yield replace(here, client=other)
+    other.close()
 
 
 @pytest.fixture
